@@ -1,0 +1,190 @@
+"""An alert's life: a condition holds, opens, climbs or steps down its ladder, and ends."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+Severity = Literal["info", "warning", "critical"]
+Action = Literal["opened", "escalated", "deescalated", "resolved"]
+AlertKey = tuple[str, str]
+"""(kind, subject): what at most one alert of a shipment is open for."""
+
+SHIPMENT = "shipment"
+SEVERITY_RANK: Mapping[str, int] = {"info": 0, "warning": 1, "critical": 2}
+
+LATE_AFTER = timedelta(minutes=15)
+"""An alert told later than this after it became true says so.
+
+Source: our convention; three times the median reporting delay of couriers (5 minutes)."""
+
+
+def dose_subject(dose_id: str) -> str:
+    """Return the subject of an alert about one dose."""
+    return f"dose:{dose_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What lies behind an alert; alerts with equal causes can be shown as one."""
+
+    kind: str
+    leg: int | None = None
+    service: str | None = None
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Something that is true now and that somebody should know.
+
+    `since` None: the rule cannot read it off the facts, so the assessment searches for it. `act_by` None:
+    nothing that anybody does about the way changes it.
+    """
+
+    kind: str
+    subject: str
+    severity: Severity
+    cause: Cause
+    summary: str
+    since: datetime | None = None
+    act_by: datetime | None = None
+    evidence: dict[str, float] = field(default_factory=dict)
+    what_would_help: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> AlertKey:
+        """What it is about."""
+        return self.kind, self.subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAlert:
+    """An alert as it stands in the store."""
+
+    id: str
+    kind: str
+    subject: str
+    severity: Severity
+    since: datetime
+
+    @property
+    def key(self) -> AlertKey:
+        """What it is about."""
+        return self.kind, self.subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertChange:
+    """One step of one alert.
+
+    `alert_id` is None when it opens; `condition` is None when it ends, and then `reason` says why.
+    """
+
+    action: Action
+    kind: str
+    subject: str
+    severity: Severity
+    since: datetime
+    alert_id: str | None = None
+    previous_severity: Severity | None = None
+    condition: Condition | None = None
+    reason: str | None = None
+    detected_late: bool = False
+
+
+def climb(
+    value: float,
+    *,
+    open_severity: Severity | None,
+    warning: float,
+    critical: float,
+    clear: float,
+    critical_clear: float,
+) -> Severity | None:
+    """Return where `value` stands on the ladder, given where the alert stands now.
+
+    A raise threshold is reached at its exact value; an open alert keeps its severity down to, and at, its
+    clear threshold. A clear threshold above its raise threshold counts as equal to it, else one value would
+    do both.
+    """
+    if value >= critical or (open_severity == "critical" and value >= min(critical_clear, critical)):
+        return "critical"
+    if value >= warning or (open_severity is not None and value >= min(clear, warning)):
+        return "warning"
+    return None
+
+
+def changes_between(
+    open_alerts: Iterable[OpenAlert],
+    conditions: Iterable[Condition],
+    *,
+    at: datetime,
+    judged: Collection[str],
+    since: Callable[[Condition], datetime],
+    reason: Callable[[OpenAlert], str],
+) -> tuple[AlertChange, ...]:
+    """Return the steps from the open alerts to the conditions that hold, endings first.
+
+    Open alerts of kinds not in `judged` stay as they are. `since` is asked only for what opens and
+    `reason` only for what ends. When two conditions share a key, the more severe counts.
+    """
+    wanted: dict[AlertKey, Condition] = {}
+    for condition in sorted(conditions, key=lambda one: SEVERITY_RANK[one.severity]):
+        wanted[condition.key] = condition
+    standing = {alert.key: alert for alert in open_alerts}
+    ended = [
+        _resolved(alert, reason(alert))
+        for key, alert in standing.items()
+        if key not in wanted and alert.kind in judged
+    ]
+    opened = [
+        _opened(condition, since=since(condition), at=at)
+        for key, condition in wanted.items()
+        if key not in standing
+    ]
+    moved = [
+        _moved(alert, wanted[key])
+        for key, alert in standing.items()
+        if key in wanted and wanted[key].severity != alert.severity
+    ]
+    return (*ended, *opened, *moved)
+
+
+def _opened(condition: Condition, *, since: datetime, at: datetime) -> AlertChange:
+    return AlertChange(
+        action="opened",
+        kind=condition.kind,
+        subject=condition.subject,
+        severity=condition.severity,
+        since=since,
+        condition=condition,
+        detected_late=at - since > LATE_AFTER,
+    )
+
+
+def _moved(alert: OpenAlert, condition: Condition) -> AlertChange:
+    up = SEVERITY_RANK[condition.severity] > SEVERITY_RANK[alert.severity]
+    return AlertChange(
+        action="escalated" if up else "deescalated",
+        kind=alert.kind,
+        subject=alert.subject,
+        severity=condition.severity,
+        since=alert.since,
+        alert_id=alert.id,
+        previous_severity=alert.severity,
+        condition=condition,
+    )
+
+
+def _resolved(alert: OpenAlert, reason: str) -> AlertChange:
+    return AlertChange(
+        action="resolved",
+        kind=alert.kind,
+        subject=alert.subject,
+        severity=alert.severity,
+        since=alert.since,
+        alert_id=alert.id,
+        previous_severity=alert.severity,
+        reason=reason,
+    )

@@ -1,0 +1,163 @@
+"""What one shipment's observations mean now: the domain's whole answer, and when to ask again.
+
+Read it as a recipe: fold the events, forecast the arrival, judge each dose, run the rules, compare with the
+alerts that are open, and solve for the next instant at which the answer would differ if nothing is heard.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.domain import eta
+from app.domain.alerts import AlertChange, AlertKey, Condition, OpenAlert, Severity, changes_between
+from app.domain.bedside import DoseCare, fold_doses
+from app.domain.custody import Journey, fold
+from app.domain.eta import Arrival
+from app.domain.lanes import LaneStatistics
+from app.domain.observation import Event
+from app.domain.odds import dose_plans, worst_of
+from app.domain.resolutions import reason_for
+from app.domain.risk import NO_ARRIVAL, DoseRisk, dose_risk
+from app.domain.rules import RULES
+from app.domain.ruling import Facts, Failure, Findings, Rule, run_rules
+from app.domain.shipment import Shipment
+from app.domain.silence import Outlook, next_change_at, since_when, window_ends
+from app.domain.thermal import DeviceSummary
+
+RUNNING_VIEW = timedelta(seconds=60)
+"""How long a view of a running segment is true enough. Source: our convention (ETags count minutes)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that is stored about one shipment and bears on its assessment, as known at one instant.
+
+    `baseline_at` is the planned arrival of the plan as first registered. `version` grows with each
+    observation.
+    """
+
+    shipment: Shipment
+    events: tuple[Event, ...]
+    open_alerts: tuple[OpenAlert, ...]
+    version: int
+    lanes: LaneStatistics
+    baseline_at: datetime
+    thermal: tuple[DeviceSummary, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """The answer; `arrival` is None where none is expected (cancelled, lost, returned).
+
+    `next_change_at` None: nothing changes by time alone. `valid_until` None: the stored view stays true
+    until an observation comes. Both are only solved for an assessment of the present, not for one of the
+    past.
+    """
+
+    at: datetime
+    version: int
+    journey: Journey
+    care: dict[str, DoseCare]
+    arrival: Arrival | None
+    doses: tuple[DoseRisk, ...]
+    worst: DoseRisk | None
+    conditions: tuple[Condition, ...]
+    changes: tuple[AlertChange, ...]
+    failures: tuple[Failure, ...]
+    next_change_at: datetime | None
+    valid_until: datetime | None
+
+
+def assess(
+    snapshot: Snapshot, *, at: datetime, known_at: datetime | None = None, rules: tuple[Rule, ...] = RULES
+) -> Assessment:
+    """Judge one shipment at `at`; `known_at` (default `at`) is where the judge stands in time."""
+    journey = fold(snapshot.shipment, snapshot.events, at=at)
+    care = fold_doses(snapshot.shipment, journey)
+    outlook = _outlook(snapshot, journey, care, at=at, known_at=known_at, rules=rules)
+    facts = outlook.facts_at(at)
+    open_severity = {alert.key: alert.severity for alert in snapshot.open_alerts}
+    findings = run_rules(rules, facts, open_severity)
+    doses = tuple(dose_risk(odds, snapshot.shipment, journey, outlook.arrival, at=at) for odds in facts.odds)
+    next_at, valid_until = (None, None) if known_at else _horizons(outlook, snapshot, findings)
+    return Assessment(
+        at=at,
+        version=snapshot.version,
+        journey=journey,
+        care=care,
+        arrival=outlook.arrival,
+        doses=doses,
+        worst=_worst(facts, doses),
+        conditions=findings.conditions,
+        changes=_changes(snapshot, outlook, facts, findings),
+        failures=findings.failures,
+        next_change_at=next_at,
+        valid_until=valid_until,
+    )
+
+
+def _outlook(
+    snapshot: Snapshot,
+    journey: Journey,
+    care: dict[str, DoseCare],
+    *,
+    at: datetime,
+    known_at: datetime | None,
+    rules: tuple[Rule, ...],
+) -> Outlook:
+    forecast = (
+        None if journey.state in NO_ARRIVAL else eta.forecast(snapshot.shipment, journey, snapshot.lanes)
+    )
+    return Outlook(
+        shipment=snapshot.shipment,
+        journey=journey,
+        plans=dose_plans(snapshot.shipment, care),
+        forecast=forecast,
+        arrival=forecast.at(at, known_at=known_at) if forecast else None,
+        steady_until=forecast.steady_until(at) if forecast else at,
+        at=at,
+        rules=rules,
+    )
+
+
+def _worst(facts: Facts, doses: tuple[DoseRisk, ...]) -> DoseRisk | None:
+    worst = worst_of(facts.odds)
+    return next((dose for dose in doses if dose.odds is worst), None)
+
+
+def _changes(
+    snapshot: Snapshot, outlook: Outlook, facts: Facts, findings: Findings
+) -> tuple[AlertChange, ...]:
+    """Compare with what is open; kinds that failed, and kinds no rule here judges, stay as they are."""
+    standing = {condition.key: condition for condition in findings.conditions}
+    return changes_between(
+        snapshot.open_alerts,
+        findings.conditions,
+        at=outlook.at,
+        judged=_judged(outlook, findings),
+        since=lambda condition: condition.since or since_when(outlook, condition.key),
+        reason=lambda alert: reason_for(alert, facts, standing),
+    )
+
+
+def _judged(outlook: Outlook, findings: Findings) -> frozenset[str]:
+    failed = {failure.kind for failure in findings.failures}
+    return frozenset({rule.kind for rule in outlook.rules} - failed | {"rule_error"})
+
+
+def _horizons(
+    outlook: Outlook, snapshot: Snapshot, findings: Findings
+) -> tuple[datetime | None, datetime | None]:
+    """Return when to look again, and until when the view renders truthfully, if nothing is heard.
+
+    An event dated ahead of `at` (a clock a little fast) is not folded yet: both end when it comes to count.
+    """
+    standing: dict[AlertKey, Severity] = {one.key: one.severity for one in findings.conditions}
+    dated_ahead = [event.effective_at for event in snapshot.events if event.effective_at > outlook.at]
+    change_at = next_change_at(outlook, standing)
+    next_at = min((*dated_ahead, *([change_at] if change_at else [])), default=None)
+    bounds = [*dated_ahead, *([next_at] if next_at else [])]
+    if outlook.forecast is not None and outlook.journey.state != "received":
+        bounds += [end for end in window_ends(outlook) if end > outlook.at]
+        if outlook.journey.state != "delivered":
+            bounds.append(max(outlook.steady_until, outlook.at + RUNNING_VIEW))
+    return next_at, min(bounds, default=None)

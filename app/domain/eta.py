@@ -1,0 +1,311 @@
+"""When the dose will arrive, how sure that is, and why.
+
+Finished segments are facts. The running one is its distribution given how long nothing has been heard, where an
+unreported event weighs as much as the carrier's reporting delay allows. All later segments follow from it: handover,
+then the departure (a scheduled service does not wait: a missed one means the next), then the transit. Cancelled
+and diverted flights are a branch of their own, without a known arrival. The method is told in docs/eta.md.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+import numpy as np
+
+from app.domain import grids, lanes
+from app.domain.custody import Journey, LegFacts
+from app.domain.grids import COUNT, MINUTE, Grid
+from app.domain.lanes import PRIORS, Array, Distribution, LaneStatistics
+from app.domain.shipment import Leg, Shipment
+
+TAIL = timedelta(hours=30)
+"""How far past the plan an arrival is looked for: the next daily service and what may delay it."""
+HEAD = timedelta(hours=6)
+ESTIMATE_WEIGHT = 0.7
+ESTIMATE_SPREAD_MINUTES = 15.0
+"""How far a carrier's own estimate is believed. Source: our convention, until its accuracy is learned."""
+UNHEARD_FLOOR = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contribution:
+    """What one segment adds to the plan at the median, and where that comes from."""
+
+    leg: int
+    segment: Literal["transit", "dwell"]
+    minutes_p50: float
+    basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """The distribution of the delivery; a quantile is None when so large a share has no known arrival."""
+
+    p10_at: datetime | None
+    p50_at: datetime | None
+    p90_at: datetime | None
+    planned_at: datetime
+    arrived_at: datetime | None
+    unknown_probability: float
+    contributions: tuple[Contribution, ...]
+    lanes_version: str
+    grid: Grid | None = None
+    shares: Array | None = None
+
+    def probability_after(self, instant: datetime | None) -> float:
+        """Return P(arrival > instant); what has no known arrival is late. 0 without a bound."""
+        if instant is None:
+            return 0.0
+        if self.arrived_at is not None:
+            return 1.0 if self.arrived_at > instant else 0.0
+        if self.grid is None or self.shares is None:
+            return self.unknown_probability
+        known = grids.share_after(self.shares, self.grid.position(instant))
+        return min(max(self.unknown_probability + known, 0.0), 1.0)
+
+
+@dataclass(slots=True)
+class _Way:
+    """The chain under construction: when the package gets where it now is, and what is lost on the way."""
+
+    shares: Array
+    lost: float = 0.0
+    contributions: list[Contribution] = field(default_factory=list)
+    delay_minutes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One shipment's arrival as a function of time passing in silence."""
+
+    shipment: Shipment
+    journey: Journey
+    lanes: LaneStatistics
+
+    def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
+        """Return the arrival as seen at `at`; by `known_at` (default `at`) all that was reported is known."""
+        planned_at = self.shipment.legs[-1].planned_arrival_at
+        arrived_at = self.journey.delivered_at
+        if arrived_at is not None:
+            return Arrival(
+                p10_at=arrived_at,
+                p50_at=arrived_at,
+                p90_at=arrived_at,
+                planned_at=planned_at,
+                arrived_at=arrived_at,
+                unknown_probability=0.0,
+                contributions=(),
+                lanes_version=self.lanes.version,
+            )
+        chain = _Chain(self, at=at, heard_at=max(known_at or at, at))
+        way = chain.run()
+        known = float(way.shares.sum())
+        low, middle, high = (
+            None if position is None else chain.grid.instant(position)
+            for position in (grids.quantile_position(way.shares, share) for share in (0.1, 0.5, 0.9))
+        )
+        return Arrival(
+            p10_at=low,
+            p50_at=middle,
+            p90_at=high,
+            planned_at=planned_at,
+            arrived_at=None,
+            unknown_probability=min(max(1.0 - known, 0.0), 1.0),
+            contributions=tuple(way.contributions),
+            lanes_version=self.lanes.version,
+            grid=chain.grid,
+            shares=way.shares,
+        )
+
+    def steady_until(self, at: datetime) -> datetime:
+        """Return until when hearing nothing leaves the arrival as it is; `at` itself once silence tells."""
+        first = self.shipment.legs[0]
+        moving = any(leg.departed_at or leg.arrived_at or leg.failed for leg in self.journey.legs)
+        if moving or self.journey.held_since or self.journey.customs_since:
+            return at
+        due_at = _facts(self.journey, first).estimated_departure_at or first.planned_departure_at
+        delay = self.lanes.departure_delay[first.mode]
+        return max(at, min(due_at, first.planned_departure_at) + delay.quantile_minutes(0.001) * MINUTE)
+
+
+def forecast(shipment: Shipment, journey: Journey, lane_statistics: LaneStatistics = PRIORS) -> Forecast:
+    """Return the arrival of a shipment that may still arrive."""
+    return Forecast(shipment, journey, lane_statistics)
+
+
+class _Chain:
+    """One pass along the plan at one instant."""
+
+    def __init__(self, forecast: Forecast, *, at: datetime, heard_at: datetime) -> None:
+        self.journey, self.lanes, self.legs = forecast.journey, forecast.lanes, forecast.shipment.legs
+        self.at = at
+        first_at = min(self.legs[0].planned_departure_at, *_reported(self.journey), at) - HEAD
+        remaining = self.legs[-1].planned_arrival_at - self.legs[0].planned_departure_at
+        last_at = max(self.legs[-1].planned_arrival_at, at + remaining) + TAIL
+        # Whole hours keep the grid where it is while the clock runs, so that quantiles do not jitter with it.
+        self.grid = grids.covering(_whole_hour(first_at), _whole_hour(last_at) + timedelta(hours=1))
+        instants = np.arange(COUNT) + 0.5
+        at_position, heard_position = self.grid.position(at), self.grid.position(heard_at)
+        waited: Array = (heard_position - instants) * self.grid.step_minutes
+        self.unheard = np.where(instants > at_position, 1.0, lanes.unreported_share(waited))
+
+    def run(self) -> _Way:
+        """Walk the legs: facts first, then the running segment, then what follows from it."""
+        way = _Way(self.grid.at_once(self.legs[0].planned_departure_at))
+        previous: Leg | None = None
+        running = True
+        for leg, facts, finished in self._stages():
+            if finished:
+                self._finished(way, leg, facts)
+            else:
+                departed = running and facts.departed_at is not None
+                self._departure(way, leg, facts, previous, running=running)
+                self._transit(way, leg, facts, running=departed)
+                running = False
+            previous = leg
+        received = grids.after(way.shares, grids.spectrum(lanes.receipt(), 0.0, self.grid.step_minutes))
+        way.shares = self._unheard(way, received) if running else received
+        return way
+
+    def _stages(self) -> list[tuple[Leg, LegFacts, bool]]:
+        """Pair each leg with its facts; a leg is finished when it arrived, or when a later one moved."""
+        facts = [_facts(self.journey, leg) for leg in self.legs]
+        moved = [index for index, one in enumerate(facts) if one.departed_at or one.arrived_at]
+        furthest = max(moved, default=-1)
+        return [
+            (leg, one, index < furthest or one.arrived_at is not None)
+            for index, (leg, one) in enumerate(zip(self.legs, facts, strict=True))
+        ]
+
+    def _finished(self, way: _Way, leg: Leg, facts: LegFacts) -> None:
+        arrived_at = facts.arrived_at or leg.planned_arrival_at
+        way.shares, way.lost = self.grid.at_once(arrived_at), 0.0
+        if facts.departed_at is not None:
+            self._note(way, leg, "dwell", (facts.departed_at - leg.planned_departure_at) / MINUTE, "reported")
+        self._note(way, leg, "transit", (arrived_at - leg.planned_arrival_at) / MINUTE, "reported")
+
+    def _departure(
+        self, way: _Way, leg: Leg, facts: LegFacts, previous: Leg | None, *, running: bool
+    ) -> None:
+        if facts.departed_at is not None:
+            way.shares = self.grid.at_once(facts.departed_at)
+            delay = (facts.departed_at - leg.planned_departure_at) / MINUTE
+            self._note(way, leg, "dwell", delay, "reported")
+            return
+        delay_shares = self.lanes.departure_delay[leg.mode]
+        scheduled = self._scheduled(leg, facts, delay_shares)
+        basis = delay_shares.basis
+        if previous is not None:
+            gap = (leg.planned_departure_at - previous.planned_arrival_at) / MINUTE
+            dwell = lanes.handover(leg.mode, gap)
+            ready = grids.after(way.shares, grids.spectrum(dwell, 0.0, self.grid.step_minutes))
+            basis = f"{dwell.basis}; {basis}"
+            ready = self._held(ready) if running else ready
+            departed = self._catch(leg, ready, scheduled)
+        else:
+            departed = self._held(scheduled) if running else scheduled
+        cancelled = self.lanes.cancelled_share.get(leg.mode, 0.0)
+        total = float(departed.sum())
+        way.shares, way.lost = departed * (1 - cancelled), way.lost + cancelled * total
+        if facts.failed in {"leg_cancelled", "refused"}:
+            way.shares = np.zeros(COUNT)
+        elif running:
+            way.shares = self._unheard(way, way.shares)
+        self._note(way, leg, "dwell", self._median_delay(way, leg.planned_departure_at), basis)
+
+    def _scheduled(self, leg: Leg, facts: LegFacts, delay: Distribution) -> Array:
+        """Return when the service leaves: as planned with its usual delay, and as the carrier says."""
+        headway = lanes.HEADWAY_MINUTES.get(leg.mode, 0) if facts.failed == "offloaded" else 0
+        own = self.grid.spread(leg.planned_departure_at + headway * MINUTE, delay)
+        said_at = facts.estimated_departure_at
+        return own if said_at is None else self._believed(own, said_at)
+
+    def _believed(self, own: Array, said_at: datetime) -> Array:
+        spread = lanes.lognormal(2 * ESTIMATE_SPREAD_MINUTES, 0.5, "carrier's estimate")
+        said = self.grid.spread(said_at - 2 * ESTIMATE_SPREAD_MINUTES * MINUTE, spread)
+        return ESTIMATE_WEIGHT * said * float(own.sum()) + (1 - ESTIMATE_WEIGHT) * own
+
+    def _catch(self, leg: Leg, ready: Array, scheduled: Array) -> Array:
+        """Return when the package leaves: a road leg waits for it, a service is missed and the next one taken."""
+        if leg.mode not in lanes.SCHEDULED:
+            return grids.later_of(ready, scheduled)
+        caught = scheduled * np.cumsum(ready)
+        missed = max(float(ready.sum() * scheduled.sum() - caught.sum()), 0.0)
+        bins = round(lanes.HEADWAY_MINUTES[leg.mode] / self.grid.step_minutes)
+        return caught + missed * grids.shifted(scheduled / max(float(scheduled.sum()), 1e-12), bins)
+
+    def _held(self, shares: Array) -> Array:
+        """Return the running segment prolonged by the rest of a hold, if one is on."""
+        since = self.journey.held_since or self.journey.customs_since
+        if since is None:
+            return shares
+        ends = self.grid.spread(since, lanes.hold())
+        elapsed = np.arange(COUNT) + 1 > self.grid.position(self.at)
+        left = np.where(elapsed, ends, 0.0)
+        if left.sum() < UNHEARD_FLOOR:
+            left = self.grid.spread(self.at, lanes.hold())
+        return grids.later_of(shares, left / left.sum())
+
+    def _transit(self, way: _Way, leg: Leg, facts: LegFacts, *, running: bool) -> None:
+        planned = (leg.planned_arrival_at - leg.planned_departure_at) / MINUTE
+        residuals = self.lanes.transit_residuals(leg.mode, planned)
+        parts = self._by_delay(way.shares, leg)
+        step = self.grid.step_minutes
+        spectra = np.stack([grids.spectrum(one, planned, step) for one in residuals])
+        arrived = grids.after(parts, spectra)
+        diverted = self.lanes.diverted_share.get(leg.mode, 0.0)
+        way.lost += diverted * float(arrived.sum())
+        arrived = arrived * (1 - diverted)
+        if facts.estimated_arrival_at is not None:
+            arrived = self._believed(arrived, facts.estimated_arrival_at)
+        if facts.failed in {"leg_cancelled", "refused"}:
+            arrived = np.zeros(COUNT)
+        elif running:
+            arrived = self._unheard(way, self._held(arrived))
+        way.shares = arrived
+        self._note(way, leg, "transit", self._median_delay(way, leg.planned_arrival_at), residuals[0].basis)
+
+    def _by_delay(self, departed: Array, leg: Leg) -> Array:
+        """Part departures by how late they are: late flights take as long, but less predictably."""
+        edges = self.lanes.residual_edges_minutes(leg.mode)
+        delays = (np.arange(COUNT) + 0.5) * self.grid.step_minutes
+        delays = delays - self.grid.position(leg.planned_departure_at) * self.grid.step_minutes
+        bucket = np.searchsorted(np.asarray(edges), delays)
+        return np.stack([np.where(bucket == index, departed, 0.0) for index in range(len(edges) + 1)])
+
+    def _unheard(self, way: _Way, shares: Array) -> Array:
+        """Condition the running segment on the silence so far; what is lost is never heard of and gains weight."""
+        weighed = shares * self.unheard
+        total = float(weighed.sum()) + way.lost
+        if total < UNHEARD_FLOOR:
+            way.lost = 1.0
+            return np.zeros(COUNT)
+        way.lost /= total
+        result: Array = weighed / total
+        return result
+
+    def _median_delay(self, way: _Way, planned_at: datetime) -> float:
+        known = float(way.shares.sum())
+        position = grids.quantile_position(way.shares, known / 2) if known > UNHEARD_FLOOR else None
+        return way.delay_minutes if position is None else (self.grid.instant(position) - planned_at) / MINUTE
+
+    def _note(
+        self, way: _Way, leg: Leg, segment: Literal["transit", "dwell"], delay_minutes: float, basis: str
+    ) -> None:
+        added = round(delay_minutes - way.delay_minutes, 1)
+        way.delay_minutes = delay_minutes
+        way.contributions.append(
+            Contribution(leg=leg.number, segment=segment, minutes_p50=added, basis=basis)
+        )
+
+
+def _facts(journey: Journey, leg: Leg) -> LegFacts:
+    return next((one for one in journey.legs if one.number == leg.number), LegFacts(number=leg.number))
+
+
+def _reported(journey: Journey) -> list[datetime]:
+    return [at for leg in journey.legs for at in (leg.departed_at, leg.arrived_at) if at is not None]
+
+
+def _whole_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,177 @@
+"""What is known of lanes before a shipment moves: delays, residuals, dwell, and how late scans are reported.
+
+A distribution is an array of probabilities per whole minute with the minute its first entry stands for.
+`PRIORS` ship with the service: air is learned, the rest are documented defaults (docs/eta.md).
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.shipment import Mode
+
+Array = NDArray[np.float64]
+
+_ERF = np.frompyfunc(math.erf, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distribution:
+    """Probabilities per whole minute from `low_minutes` on; they sum to one."""
+
+    low_minutes: int
+    shares: Array
+    basis: str
+
+    def quantile_minutes(self, share: float) -> float:
+        """Return the first minute by which `share` of the outcomes have come."""
+        return float(self.low_minutes + np.searchsorted(np.cumsum(self.shares), share * (1 - 1e-12)))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class LaneStatistics:
+    """One immutable, named set of statistics; every assessment says which it used."""
+
+    version: str
+    departure_delay: Mapping[str, Distribution]
+    air_residual: tuple[Distribution, ...]
+    air_residual_edges_minutes: tuple[float, ...]
+    cancelled_share: Mapping[str, float]
+    diverted_share: Mapping[str, float]
+
+    def transit_residuals(self, mode: Mode, planned_minutes: float) -> tuple[Distribution, ...]:
+        """Return the residual on the planned duration per bucket of departure delay (one bucket off the air)."""
+        return self.air_residual if mode == "air" else (_surface_residual(mode, round(planned_minutes)),)
+
+    def residual_edges_minutes(self, mode: Mode) -> tuple[float, ...]:
+        """Return the departure delays that part the buckets of `transit_residuals`."""
+        return self.air_residual_edges_minutes if mode == "air" else ()
+
+
+SCHEDULED: Final[frozenset[str]] = frozenset({"air", "rail", "sea"})
+"""Modes whose service leaves without a package that is late."""
+
+HEADWAY_MINUTES: Final[Mapping[str, int]] = MappingProxyType({"air": 1440, "rail": 1440, "sea": 10080})
+"""When the next service leaves. Source: our convention, a daily flight or train and a weekly ship, until a lane's
+own timetable is known."""
+
+HANDOVER_MEDIAN_MINUTES: Final[Mapping[str, float]] = MappingProxyType(
+    {"air": 90.0, "rail": 60.0, "sea": 240.0, "road": 45.0}
+)
+"""From arriving to being ready for the next leg, by that leg's mode. Source: our convention, of the order of the
+acceptance cut-offs that carriers publish; never more than half of what the plan allows, because whoever planned a
+short connection knows the place."""
+
+HANDOVER_SPREAD: Final = 0.35
+RECEIPT_MEDIAN_MINUTES: Final = 5.0
+RECEIPT_SPREAD: Final = 0.6
+"""From the last leg's arrival to the signature. Source: our convention."""
+
+HOLD_MEDIAN_MINUTES: Final = 120.0
+HOLD_SPREAD: Final = 0.541
+"""A hold or customs stay: median 2 h, p90 4 h. Source: the alert rules' default limit for customs."""
+
+REPORTING_MEDIAN_MINUTES: Final = 5.0
+REPORTING_SPREAD: Final = 1.547
+"""How long after it happened a scan is heard of: median 5 minutes, 2 % over 2 hours (lognormal)."""
+
+_SURFACE_SPREAD: Final[Mapping[str, float]] = MappingProxyType({"road": 0.10, "rail": 0.12, "sea": 0.06})
+"""Spread of the log of actual over planned duration. Source: our convention; 5 % of trips have four times it."""
+
+
+def normal_cdf(z: Array) -> Array:
+    """Return the standard normal distribution function."""
+    return 0.5 * (1.0 + np.asarray(_ERF(z / math.sqrt(2)), dtype=np.float64))
+
+
+@cache
+def lognormal(median_minutes: float, spread: float, basis: str) -> Distribution:
+    """Return a lognormal duration in whole minutes, cut at its 99.99 % point."""
+    last = max(math.ceil(median_minutes * math.exp(3.72 * spread)), 2)
+    edges = np.arange(last + 1) + 0.5
+    heights = normal_cdf(np.log(edges / median_minutes) / spread)
+    shares = np.diff(heights, prepend=0.0)
+    return Distribution(0, shares / shares.sum(), basis)
+
+
+def handover(mode: Mode, planned_minutes: float) -> Distribution:
+    """Return how long a package takes from arriving to being ready for a leg of `mode`."""
+    median = max(min(HANDOVER_MEDIAN_MINUTES[mode], planned_minutes / 2), 1.0)
+    return lognormal(round(median, 1), HANDOVER_SPREAD, f"default for handover to {mode}")
+
+
+def receipt() -> Distribution:
+    """Return how long it takes from the last leg's arrival to the delivery."""
+    return lognormal(RECEIPT_MEDIAN_MINUTES, RECEIPT_SPREAD, "default for receipt")
+
+
+def hold() -> Distribution:
+    """Return how long a hold lasts."""
+    return lognormal(HOLD_MEDIAN_MINUTES, HOLD_SPREAD, "default for a hold")
+
+
+def unreported_share(minutes_since: Array) -> Array:
+    """Return how likely something that happened so many minutes ago has not been reported yet; 1 in the future."""
+    age = np.maximum(minutes_since, 1e-9)
+    waiting = 1.0 - normal_cdf(np.log(age / REPORTING_MEDIAN_MINUTES) / REPORTING_SPREAD)
+    return np.where(minutes_since <= 0, 1.0, waiting)
+
+
+@cache
+def _surface_residual(mode: Mode, planned_minutes: int) -> Distribution:
+    """Return a residual proportional to the planned duration: a narrow body, and a twentieth with a wide tail."""
+    spread, planned = _SURFACE_SPREAD[mode], max(planned_minutes, 1)
+    low, high = -planned // 2, max(2 * planned, 30)
+    edges = np.arange(low, high + 2) - 0.5
+    ratio = np.log(np.maximum(planned + edges, 0.5) / planned)
+    heights = 0.95 * normal_cdf(ratio / spread) + 0.05 * normal_cdf(ratio / (4 * spread))
+    shares = np.diff(heights)
+    return Distribution(low, shares / shares.sum(), f"default for {mode} transit")
+
+
+def _learned(counts: list[int], low: int, *, tail: float, tail_minutes: float, basis: str) -> Distribution:
+    """Return a histogram with a small exponential tail, so that silence beyond all history is still possible."""
+    shares = np.asarray(counts, dtype=np.float64)
+    slope = np.exp(-np.arange(len(counts)) / tail_minutes)
+    slope[: max(-low, 0)] = 0.0
+    mixed = (1 - tail) * shares / shares.sum() + tail * slope / slope.sum()
+    return Distribution(low, mixed, basis)
+
+
+def _learn_air() -> dict[str, Any]:
+    text = (files("app.domain") / "air_priors.json").read_text(encoding="utf-8")
+    learned: dict[str, Any] = json.loads(text)
+    return learned
+
+
+def _priors() -> LaneStatistics:
+    air = _learn_air()
+    basis = f"air history, n={air['legs']:,}"
+    delay = _learned(air["delay_counts"], air["delay_low_minutes"], tail=1e-4, tail_minutes=60.0, basis=basis)
+    on_time = lognormal(15.0, 0.7, "default for departures by road")
+    delays = {
+        mode: Distribution(on_time.low_minutes - 10, on_time.shares, f"default for {mode} departures")
+        for mode in ("road", "rail", "sea")
+    }
+    return LaneStatistics(
+        version="priors-1",
+        departure_delay=MappingProxyType(delays | {"air": delay}),
+        air_residual=tuple(
+            _learned(counts, air["residual_low_minutes"], tail=2e-3, tail_minutes=12.0, basis=basis)
+            for counts in air["residual_counts"]
+        ),
+        air_residual_edges_minutes=tuple(float(edge) for edge in air["residual_delay_edges_minutes"]),
+        cancelled_share=MappingProxyType({"air": air["cancelled_share"]}),
+        diverted_share=MappingProxyType({"air": air["diverted_share"]}),
+    )
+
+
+PRIORS: Final = _priors()

@@ -1,0 +1,106 @@
+"""How rules are run: what they see, what they answer, and what happens when one breaks."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.alerts import SHIPMENT, AlertKey, Cause, Condition, Severity
+from app.domain.custody import Journey
+from app.domain.eta import Arrival
+from app.domain.odds import DoseOdds
+from app.domain.risk import NO_ARRIVAL
+from app.domain.shipment import Shipment
+from app.domain.site_time import site_text
+
+THRESHOLDS: Mapping[str, float] = {
+    "plan_risk.info": 0.10,
+    "plan_risk.clear": 0.05,
+    "arrival_after_expiry.warning": 0.20,
+    "arrival_after_expiry.warning_near": 0.10,
+    "arrival_after_expiry.critical": 0.50,
+    "arrival_after_expiry.clear": 0.10,
+    "arrival_after_expiry.critical_clear": 0.35,
+    "hold.customs_hours": 4.0,
+}
+"""What a product may override by the same keys. Source: our convention (the table of alerts)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the rules judge: one shipment at one instant; `arrival` None where none is expected."""
+
+    shipment: Shipment
+    journey: Journey
+    arrival: Arrival | None
+    odds: tuple[DoseOdds, ...]
+    at: datetime
+
+    def threshold(self, key: str) -> float:
+        """Return the product's own threshold, else the default."""
+        return self.shipment.product.thresholds.get(key, THRESHOLDS[key])
+
+    def say(self, at: datetime) -> str:
+        """Return an instant in the words of the site."""
+        return site_text(at, self.shipment.site)
+
+
+OpenSeverity = Mapping[str, Severity]
+"""Subject → the severity now open for the rule's kind: what hysteresis needs to know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One kind of alert: how it is judged, in which states it is silent, and whether it reads the odds."""
+
+    kind: str
+    judge: Callable[[Facts, OpenSeverity], Iterable[Condition]]
+    silent_in: frozenset[str]
+    reads_odds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A rule that could not be evaluated, and what it said."""
+
+    kind: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What holds now, and which rules could not say."""
+
+    conditions: tuple[Condition, ...]
+    failures: tuple[Failure, ...] = ()
+
+
+def run_rules(rules: tuple[Rule, ...], facts: Facts, open_severity: Mapping[AlertKey, Severity]) -> Findings:
+    """Run every rule that speaks in this state; one that raises becomes `rule_error` and stops no other."""
+    if facts.journey.state in NO_ARRIVAL:
+        return Findings(conditions=())
+    conditions: list[Condition] = []
+    failures: list[Failure] = []
+    for rule in rules:
+        if facts.journey.state in rule.silent_in:
+            continue
+        mine = {subject: severity for (kind, subject), severity in open_severity.items() if kind == rule.kind}
+        try:
+            conditions.extend(list(rule.judge(facts, mine)))
+        except Exception as error:  # noqa: BLE001 - the loop's edge: told as an alert, reported by the caller
+            failures.append(Failure(kind=rule.kind, error=f"{type(error).__name__}: {error}"))
+    if failures:
+        conditions.append(_rule_error(failures))
+    return Findings(conditions=tuple(conditions), failures=tuple(failures))
+
+
+def _rule_error(failures: list[Failure]) -> Condition:
+    kinds = ", ".join(failure.kind for failure in failures)
+    return Condition(
+        kind="rule_error",
+        subject=SHIPMENT,
+        severity="warning",
+        cause=Cause(kind="rule_error"),
+        summary=f"Could not be judged: {kinds}. Alerts of these kinds stay as they were.",
+        evidence={"rules_failed": float(len(failures))},
+        what_would_help=("Watch this shipment by hand, and report the error.",),
+    )

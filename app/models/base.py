@@ -1,0 +1,125 @@
+"""What all rows share: instants that are always aware UTC, ids, JSON, and names for every constraint."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import SQLModel
+from uuid_utils import uuid7
+
+from app.domain.status import instant_text
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware instant: `timestamptz` on PostgreSQL, whole microseconds since 1970 on SQLite.
+
+    Raises:
+        ValueError: a naive time is bound; SQLite would store it without a word.
+    """
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Choose the column's type."""
+        native = sa.BigInteger() if dialect.name == "sqlite" else sa.DateTime(timezone=True)
+        return dialect.type_descriptor(native)
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        """Write an aware instant."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return (
+            (value - EPOCH) // timedelta(microseconds=1)
+            if dialect.name == "sqlite"
+            else value.astimezone(UTC)
+        )
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        """Read it back, in UTC."""
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return EPOCH + timedelta(microseconds=value)
+        instant: datetime = value.astimezone(UTC)
+        return instant
+
+
+IdType = sa.Uuid(as_uuid=False)
+JsonType = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+def new_id() -> str:
+    """Return a UUIDv7: ids sort by the time they were made."""
+    return str(uuid7())
+
+
+_AWARE: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+def _instant(value: Any) -> Any:
+    """Read RFC 3339 text; numbers are refused, because nobody can tell seconds from milliseconds by their size."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or "T" not in value.upper():
+        raise ValueError(
+            "write date and time as RFC 3339 text with an offset, such as 2026-01-31T08:00:00+01:00"
+        )
+    return _AWARE.validate_python(value)
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is out of range") from error
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the text holds a NUL character")
+    return text
+
+
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_instant),
+    AfterValidator(_in_utc),
+    PlainSerializer(instant_text, when_used="json"),
+]
+"""A wire instant: RFC 3339 text with offset on the way in, aware UTC inside, `…Z` on the way out."""
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+"""A wire text that every database can hold."""
+
+Code = Annotated[str, AfterValidator(_without_nul), StringConstraints(min_length=1, max_length=120)]
+"""A short name or code; never empty."""
+
+
+class Wire(BaseModel):
+    """A shape on the wire: unknown fields, wrong types and non-finite numbers are refused, not coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)

@@ -1,0 +1,127 @@
+"""Products: nothing about a drug is hard-coded, all of it stands here."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+import sqlalchemy as sa
+from pydantic import ConfigDict, model_validator
+from pydantic import Field as WireField
+from sqlmodel import Field, SQLModel
+
+from app.domain.nuclides import NUCLIDES
+from app.domain.shipment import ClockStart, Form
+from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
+
+Positive = Annotated[float, WireField(gt=0, le=1e12)]
+NotNegative = Annotated[float, WireField(ge=0, le=1e12)]
+Fraction = Annotated[float, WireField(ge=0, le=10)]
+Celsius = Annotated[float, WireField(ge=-273.15, le=200)]
+
+
+class ProductClockShape(Wire):
+    """A limit that runs for `hours` from `starts`."""
+
+    name: Code
+    hours: Positive
+    starts: ClockStart
+
+
+class ActivityRange(Wire):
+    """What is usual for one container; a unit slip is recognised against it."""
+
+    min: Positive
+    max: Positive
+
+
+class StorageShape(Wire):
+    """Temperature limits and what may be spent outside them."""
+
+    min_c: Celsius | None
+    max_c: Celsius | None
+    do_not_freeze: bool
+    alarm_delay_minutes: NotNegative
+    budget_minutes: NotNegative | None
+    max_unmonitored_minutes: NotNegative | None = None
+
+
+class ProductFields(Wire):
+    """What a product says, whole."""
+
+    name: Code
+    form: Form = "unit_dose"
+    nuclide: Code | None
+    half_life_s: Positive | None = None
+    half_life_source: Code | None = None
+    shelf_life_hours: Positive | None = None
+    shelf_life_from: Literal["calibration", "reference", "end_of_synthesis", "manufacture"] = "calibration"
+    clocks: Annotated[list[ProductClockShape], WireField(max_length=20)] = []
+    lower_tolerance: Annotated[float, WireField(ge=0, lt=1)] = 0.10
+    upper_tolerance: Fraction | None = 0.10
+    draw: Literal["whole", "by_volume"] = "whole"
+    concentration_mbq_per_ml: Positive | None = None
+    handling_minutes: NotNegative | None = None
+    administration_minutes: NotNegative = 0.0
+    bound_applies: Literal["start", "end"] = "start"
+    usual_activity_mbq: ActivityRange | None = None
+    assay_tolerance: Fraction = 0.10
+    storage: StorageShape
+    thresholds: Annotated[dict[Code, NotNegative], WireField(max_length=100)] = {}
+
+    @model_validator(mode="after")
+    def _form_and_nuclide_agree(self) -> Self:
+        if (self.form == "kit") != (self.nuclide is None):
+            raise ValueError("a kit has no nuclide (null); every other form has one")
+        if self.nuclide is not None and self.nuclide not in NUCLIDES:
+            raise ValueError("no such nuclide; GET /v1/nuclides lists those known, such as Lu-177")
+        if (self.half_life_s is None) != (self.half_life_source is None):
+            raise ValueError("`half_life_s` and `half_life_source` go together")
+        if self.usual_activity_mbq and self.usual_activity_mbq.min > self.usual_activity_mbq.max:
+            raise ValueError("`usual_activity_mbq.min` is above its `max`")
+        return self
+
+
+class ProductCreate(ProductFields):
+    """A new product."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Lu-177 vipivotide tetraxetan 7.4 GBq",
+                    "nuclide": "Lu-177",
+                    "shelf_life_hours": 120,
+                    "lower_tolerance": 0.10,
+                    "upper_tolerance": 0.10,
+                    "handling_minutes": 60,
+                    "usual_activity_mbq": {"min": 5000, "max": 12000},
+                    "storage": {
+                        "min_c": None,
+                        "max_c": 30,
+                        "do_not_freeze": True,
+                        "alarm_delay_minutes": 15,
+                        "budget_minutes": 1440,
+                    },
+                }
+            ]
+        }
+    )
+
+
+class ProductRead(ProductFields):
+    """A product as it is kept; `version` grows with each change."""
+
+    id: Text
+    version: int
+    created_at: Instant
+
+
+class Product(SQLModel, table=True):
+    """A product's row: the newest version; shipments keep a copy of theirs."""
+
+    __table_args__ = (sa.Index("ix_product_organisation_id_id", "organisation_id", "id"),)
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    organisation_id: str = Field(sa_type=IdType, foreign_key="organisation.id")
+    name: str = Field(max_length=120)
+    fields: dict[str, Any] = Field(sa_type=JsonType)
+    version: int = 1
+    created_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,0 +1,238 @@
+"""Hand-made shipments and arrivals with round numbers, for tests of what is concluded from them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from app.domain.bedside import DoseCare
+
+from app.domain.custody import Journey, LegFacts, Position
+from app.domain.eta import Arrival, Contribution, Forecast
+from app.domain.observation import Event
+from app.domain.odds import DoseOdds, DosePlan, dose_plans, odds_of
+from app.domain.shipment import Dose, Leg, Place, Product, Shipment, Site
+
+DAY = datetime(2026, 1, 6, tzinfo=UTC)  # a Tuesday
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+
+def at(text: str) -> datetime:
+    """Return an instant of the day: `10:00`."""
+    hours, minutes = text.split(":")
+    return DAY + int(hours) * HOUR + int(minutes) * MINUTE
+
+
+# Bounds of the plan below: usable until 15:00, 60 minutes of handling, so 14:00 is the latest useful arrival.
+USABLE_UNTIL, LATEST = at("15:00"), at("14:00")
+DEPARTURE, PLANNED = at("10:00"), at("12:00")
+
+
+def a_leg(number: int = 1, **changes: Any) -> Leg:
+    leg = Leg(
+        number=number,
+        mode="air",
+        carrier="ACME",
+        service=f"AC{number}",
+        waybill=None,
+        origin="PLANT",
+        destination="CLINIC",
+        planned_departure_at=DEPARTURE,
+        planned_arrival_at=PLANNED,
+    )
+    return replace(leg, **changes)
+
+
+def two_legs() -> tuple[Leg, Leg]:
+    """10:00 plant–hub 11:00, then 11:30 hub–clinic 12:00."""
+    first = a_leg(1, destination="HUB", planned_arrival_at=at("11:00"))
+    return first, a_leg(2, origin="HUB", planned_departure_at=at("11:30"))
+
+
+def a_dose(**changes: Any) -> Dose:
+    dose = Dose(
+        id="d1",
+        reference="D1",
+        calibrated_activity_mbq=7400.0,
+        calibrated_at=DAY,
+        expires_at=USABLE_UNTIL,
+    )
+    return replace(dose, **changes)
+
+
+def a_product(**changes: Any) -> Product:
+    return replace(Product(id="p", version=1, name="Lu", nuclide="Lu-177"), **changes)
+
+
+def a_shipment(**changes: Any) -> Shipment:
+    site = Site(
+        id="s",
+        code="CLINIC",
+        name="Clinic",
+        lat=48.2,
+        lon=16.4,
+        timezone="Europe/Vienna",
+        handling_minutes=60,
+    )
+    shipment = Shipment(
+        id="sh",
+        organisation_id="o",
+        reference="R1",
+        study=None,
+        consignment=None,
+        plan_version=1,
+        registered_at=DAY - timedelta(days=1),
+        product=a_product(),
+        site=site,
+        origin=Place(code="PLANT", lat=48.0, lon=16.0),
+        package=None,
+        doses=(a_dose(),),
+        legs=(a_leg(),),
+    )
+    return replace(shipment, **changes)
+
+
+def a_journey(**changes: Any) -> Journey:
+    journey = Journey(
+        state="planned",
+        custodian=None,
+        position=Position(code="PLANT", lat=48.0, lon=16.0, observed_at=None, source="plan"),
+        legs=(LegFacts(number=1),),
+    )
+    return replace(journey, **changes)
+
+
+def an_event(type_: str, occurred_at: datetime, *, leg: int | None = None, **changes: Any) -> Event:
+    event = Event(
+        id=f"id-{type_}-{leg}",
+        event_id=f"{type_}-{leg}",
+        source="ACME",
+        type=type_,
+        occurred_at=occurred_at,
+        effective_at=occurred_at,
+        received_at=occurred_at,
+        leg=leg,
+        carrier="ACME",
+    )
+    return replace(event, **changes)
+
+
+def care(**changes: Any) -> DoseCare:
+    fields: dict[str, Any] = {
+        "quality_status": "pending",
+        "outcome": "open",
+        "outcome_cause": None,
+        "assay": None,
+        "first_punctured_at": None,
+        "decided": False,
+    }
+    return DoseCare(**(fields | changes))
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """An arrival spread evenly from `first_at` to `last_at`; a share of `unknown` never arrives."""
+
+    first_at: datetime
+    last_at: datetime
+    unknown_probability: float = 0.0
+    arrived_at: datetime | None = None
+    planned_at: datetime = PLANNED
+    contributions: tuple[Contribution, ...] = ()
+    lanes_version: int = 0
+
+    def quantile(self, share: float) -> datetime:
+        return self.first_at + share * (self.last_at - self.first_at)
+
+    @property
+    def p10_at(self) -> datetime:
+        return self.quantile(0.1)
+
+    @property
+    def p50_at(self) -> datetime:
+        return self.quantile(0.5)
+
+    @property
+    def p90_at(self) -> datetime | None:
+        return None if self.unknown_probability > 0.1 else self.quantile(0.9)
+
+    def probability_after(self, instant: datetime) -> float:
+        share = (self.last_at - instant) / (self.last_at - self.first_at)
+        return self.unknown_probability + (1 - self.unknown_probability) * min(max(share, 0.0), 1.0)
+
+
+def arriving(first: str, last: str, **changes: Any) -> Arrival:
+    return cast(Arrival, Uniform(at(first), at(last), **changes))
+
+
+def arriving_late_with(probability: float) -> Arrival:
+    """An hour's spread of which exactly this share lies after the latest useful arrival, 14:00."""
+    last_at = LATEST + probability * HOUR
+    return cast(Arrival, Uniform(last_at - HOUR, last_at))
+
+
+def arrived(when: datetime) -> Arrival:
+    return cast(Arrival, Uniform(when, when, arrived_at=when))
+
+
+@dataclass
+class Slipping:
+    """A forecast that slips a minute for each minute of silence after `silent_from`; it counts its looks."""
+
+    first_at: datetime = PLANNED
+    last_at: datetime = PLANNED + HOUR
+    silent_from: datetime = DEPARTURE
+    looks: int = 0
+
+    def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
+        self.looks += 1
+        slip = max((known_at or at) - self.silent_from, timedelta(0))
+        return cast(Arrival, Uniform(self.first_at + slip, self.last_at + slip))
+
+    def steady_until(self, at: datetime) -> datetime:
+        return max(at, self.silent_from)
+
+    def as_forecast(self) -> Forecast:
+        return cast(Forecast, self)
+
+
+def plan_of(shipment: Shipment, cares: Iterable[DoseCare] = ()) -> DosePlan:
+    given = dict(zip([dose.id for dose in shipment.doses], cares, strict=False))
+    return dose_plans(shipment, {dose.id: given.get(dose.id, care()) for dose in shipment.doses})[0]
+
+
+def odds(
+    shipment: Shipment,
+    arrival: Arrival | None,
+    *,
+    when: datetime,
+    journey: Journey | None = None,
+    cares: Iterable[DoseCare] = (),
+) -> DoseOdds:
+    return odds_of(plan_of(shipment, cares), shipment, journey or a_journey(), arrival, at=when)
+
+
+@dataclass
+class Settled:
+    """The forecast of a journey that is over: it arrived, and that is that."""
+
+    arrived_at: datetime
+
+    def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
+        return arrived(self.arrived_at)
+
+    def steady_until(self, at: datetime) -> datetime:
+        return at
+
+
+def forecaster(slipping: Slipping) -> Any:
+    """Stand in for `eta.forecast`: slipping until delivered, and on time (12:00 to 13:00) once departed."""
+
+    def forecast(_shipment: Shipment, journey: Journey, _lanes: Any) -> Any:
+        if journey.delivered_at is not None:
+            return Settled(journey.delivered_at)
+        departed = any(facts.departed_at for facts in journey.legs)
+        return replace(slipping, silent_from=at("23:00")) if departed else slipping
+
+    return forecast
