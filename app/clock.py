@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from app.errors import Invalid
 
@@ -34,17 +34,17 @@ class Clock:
     anchor: Anchor | None = None
     wall: Callable[[], datetime] = wall_now
 
+    @property
+    def rate(self) -> float:
+        """How many domain seconds pass in a wall second."""
+        return self.anchor.rate if self.anchor else 1.0
+
     def now(self) -> datetime:
         """Return the domain instant; equal to the wall's unless the clock is accelerated."""
         wall_at = self.wall()
         if self.anchor is None:
             return wall_at
         return self.anchor.domain_at + (wall_at - self.anchor.wall_at) * self.anchor.rate
-
-    def wall_delay_s(self, until: datetime) -> float:
-        """Return how many wall seconds pass before the domain clock reads `until`; never negative."""
-        rate = self.anchor.rate if self.anchor else 1.0
-        return max((until - self.now()) / timedelta(seconds=1) / rate, 0.0)
 
 
 def parse_clock(text: str, *, wall_at: datetime) -> Anchor | None:

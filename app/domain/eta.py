@@ -146,7 +146,7 @@ class _Chain:
         self.grid = grids.covering(_whole_hour(first_at), _whole_hour(last_at) + timedelta(hours=1))
         instants = np.arange(COUNT) + 0.5
         at_position, heard_position = self.grid.position(at), self.grid.position(heard_at)
-        waited: Array = (heard_position - instants) * self.grid.step_minutes
+        waited = np.asarray((heard_position - instants) * self.grid.step_minutes, dtype=np.float64)
         self.unheard = np.where(instants > at_position, 1.0, lanes.unreported_share(waited))
 
     def run(self) -> _Way:

@@ -54,7 +54,7 @@ class ProductFields(Wire):
     half_life_source: Code | None = None
     shelf_life_hours: Positive | None = None
     shelf_life_from: Literal["calibration", "reference", "end_of_synthesis", "manufacture"] = "calibration"
-    clocks: Annotated[list[ProductClockShape], WireField(max_length=20)] = []
+    clocks: Annotated[list[ProductClockShape], WireField(max_length=20)] = WireField(default_factory=list)
     lower_tolerance: Annotated[float, WireField(ge=0, lt=1)] = 0.10
     upper_tolerance: Fraction | None = 0.10
     draw: Literal["whole", "by_volume"] = "whole"
@@ -65,7 +65,9 @@ class ProductFields(Wire):
     usual_activity_mbq: ActivityRange | None = None
     assay_tolerance: Fraction = 0.10
     storage: StorageShape
-    thresholds: Annotated[dict[Code, NotNegative], WireField(max_length=100)] = {}
+    thresholds: Annotated[dict[Code, NotNegative], WireField(max_length=100)] = WireField(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _form_and_nuclide_agree(self) -> Self:

@@ -66,8 +66,10 @@ class SiteCreate(Wire):
     lon: Longitude
     timezone: Zone
     handling_minutes: Annotated[float, WireField(ge=0, le=10_080)]
-    receiving_hours: Annotated[list[ReceivingHours], WireField(max_length=50)] = []
-    contacts: Annotated[list[Contact], WireField(max_length=50)] = []
+    receiving_hours: Annotated[list[ReceivingHours], WireField(max_length=50)] = WireField(
+        default_factory=list
+    )
+    contacts: Annotated[list[Contact], WireField(max_length=50)] = WireField(default_factory=list)
 
 
 class SitePatch(Wire):

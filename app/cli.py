@@ -1,0 +1,161 @@
+"""The command `dosetrail`: calls, decides nothing."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Coroutine
+from typing import Annotated, Literal, TypeVar
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+
+from app.demo import run as demo_run
+from app.domain.access import Role
+from app.errors import DosetrailError
+from app.main import compose, create_app, running, stored_clock
+from app.settings import Settings
+from app.store import schema
+from app.store.db import Database
+
+app = typer.Typer(
+    help="Dosetrail: how much activity is left in each dose, when it will arrive, and whether it will still be usable.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+errors = Console(stderr=True)
+
+GRACEFUL_SHUTDOWN_S = 20
+
+T = TypeVar("T")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    scheduler: Annotated[bool, typer.Option(help="Assess due shipments in this process.")] = True,
+    dispatcher: Annotated[bool, typer.Option(help="Send webhooks from this process.")] = True,
+) -> None:
+    """Run the API, the scheduler and the dispatcher; settings come from the environment (DOSETRAIL_…)."""
+    settings = _settings()
+    _free(host, port)
+    application = create_app(settings, scheduler=scheduler, dispatcher=dispatcher)
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+    )
+    server = uvicorn.Server(config)
+    typer.echo(f"Dosetrail serves http://{host}:{port} (documentation at /docs); stop it with Ctrl-C.")
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+@app.command()
+def worker() -> None:
+    """Run the scheduler and the dispatcher without the API, beside `serve --no-scheduler --no-dispatcher`."""
+    _run(_work(_settings()))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    _run(_migrate(_settings()))
+    typer.echo("The schema is current.")
+
+
+@keys_app.command("create")
+def create_key(
+    organisation: Annotated[str, typer.Option(help="Name of the organisation; made when it is not there.")],
+    role: Annotated[
+        Literal["admin"], typer.Option(help="Only admin: the API makes all other keys.")
+    ] = "admin",
+) -> None:
+    """Make an admin key of an organisation and print it, this once."""
+    typer.echo(_run(_create_key(_settings(), organisation, role)))
+
+
+@app.command()
+def demo(
+    break_: Annotated[
+        Literal["drop", "double", "forge", "mute"] | None,
+        typer.Option("--break", help="Plant this fault: the demonstration must then fail."),
+    ] = None,
+) -> None:
+    """Follow 40 doses on real flights, from the scan to the signed alert."""
+    raise typer.Exit(demo_run.main(break_))
+
+
+def main() -> None:
+    """Run the command; what is wrong in a way we know is told in one line."""
+    app()
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        for one in error.errors(include_input=False, include_url=False):
+            name = "__".join(str(part) for part in one["loc"]).upper()
+            errors.print(f"DOSETRAIL_{name}: {one['msg']}", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+
+
+def _run(work: Coroutine[None, None, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except DosetrailError as error:
+        errors.print(error.detail, markup=False, highlight=False)
+        raise typer.Exit(1) from None
+
+
+def _free(host: str, port: int) -> None:
+    """Say in one line that the port is taken, before anything is opened."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        errors.print(f"cannot listen on {host}:{port}: {error.strerror}", markup=False, highlight=False)
+        raise typer.Exit(1) from None
+
+
+async def _migrate(settings: Settings) -> None:
+    db = Database(settings.database_url)
+    try:
+        await schema.migrate(db)
+    finally:
+        await db.close()
+
+
+async def _create_key(settings: Settings, organisation: str, role: Role) -> str:
+    db = Database(settings.database_url)
+    try:
+        if db.dialect == "sqlite":
+            await schema.migrate(db)
+        house = await compose(settings, db, await stored_clock(db, settings.clock))
+        return await house.keys.create_for(organisation, role)
+    finally:
+        await db.close()
+
+
+async def _work(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings):
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    main()

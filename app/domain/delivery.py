@@ -1,0 +1,79 @@
+"""When a delivery is tried again, what an answer means, and how a message is signed.
+
+Source: the Standard Webhooks specification for the signature; the ladders are our own decision (docs/decisions).
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from app.domain.alerts import SEVERITY_RANK
+
+Outcome = Literal["delivered", "retry", "gone", "refused"]
+
+STANDARD_S: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+CRITICAL_S: Final = (2, 5, 10, 20, 30, 60)
+CRITICAL_MINUTES: Final = 120
+CRITICAL_THEN_S: Final = 900
+PAUSE_MAX: Final = timedelta(hours=1)
+JITTER: Final = 0.2
+DISABLE_AFTER: Final = timedelta(hours=24)
+DISABLE_FAILURES: Final = 10
+
+
+def wait_s(ladder: str, attempts: int) -> float | None:
+    """Return how long to wait after so many attempts; None when the ladder ends."""
+    if ladder == "standard":
+        return STANDARD_S[attempts - 1] if attempts <= len(STANDARD_S) else None
+    if attempts <= len(CRITICAL_S):
+        return CRITICAL_S[attempts - 1]
+    return 60 if attempts <= len(CRITICAL_S) + CRITICAL_MINUTES else CRITICAL_THEN_S
+
+
+def next_attempt_at(ladder: str, attempts: int, *, at: datetime, chance: float) -> datetime | None:
+    """Return when to try again, 20 % around the ladder's step; `chance` lies in 0 to 1. None: never."""
+    seconds = wait_s(ladder, attempts)
+    return None if seconds is None else at + timedelta(seconds=seconds * (1 + JITTER * (2 * chance - 1)))
+
+
+def outcome_of(status: int | None) -> Outcome:
+    """Say what an answer's status means; None: there was no answer."""
+    if status is not None and 200 <= status < 300:
+        return "delivered"
+    return "gone" if status == 410 else "retry"
+
+
+def pause_until(retry_after: str | None, *, at: datetime, chance: float) -> datetime | None:
+    """Return until when an endpoint asks to be left alone: whole seconds only, an hour at most, never sooner."""
+    if retry_after is None or not retry_after.isascii() or not retry_after.isdigit() or len(retry_after) > 9:
+        return None
+    asked = min(timedelta(seconds=int(retry_after)), PAUSE_MAX)
+    return at + asked * (1 + JITTER * chance)
+
+
+def wants(patterns: Iterable[str], type_: str, *, min_severity: str | None, severity: str | None) -> bool:
+    """Say whether an endpoint's filters let a message pass; `alert.*` takes all that begins with `alert.`."""
+    fits = any(one in ("*", type_) or (one.endswith(".*") and type_.startswith(one[:-1])) for one in patterns)
+    if not fits or min_severity is None or severity is None:
+        return fits
+    return SEVERITY_RANK[severity] >= SEVERITY_RANK[min_severity]
+
+
+def signature(secrets: Iterable[bytes], *, message_id: str, timestamp: int, body: bytes) -> str:
+    """Return the `webhook-signature` header: one `v1` signature per valid secret."""
+    content = f"{message_id}.{timestamp}.".encode() + body
+    digests = (hmac.new(secret, content, hashlib.sha256).digest() for secret in secrets)
+    return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
+
+
+def key_of(secret: str) -> bytes:
+    """Return the bytes of a `whsec_…` text."""
+    return base64.b64decode(secret.removeprefix("whsec_"))
+
+
+def failing_too_long(*, failing_since: datetime | None, failures: int, at: datetime) -> bool:
+    """Say whether an endpoint has only failed for so long, and so often, that it is switched off."""
+    return failing_since is not None and failures >= DISABLE_FAILURES and at - failing_since >= DISABLE_AFTER

@@ -1,0 +1,112 @@
+"""Alerts: what is open, who has seen it, and how it came about."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from pydantic import ConfigDict
+from pydantic import Field as WireField
+from sqlmodel import Field, SQLModel
+
+from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
+
+
+class Comment(Wire):
+    """What a person says about an alert."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"comment": "Calling the airline."}]})
+    comment: Annotated[Code, WireField(max_length=500)]
+
+
+class AlertRead(Wire):
+    """An alert, as the contract has it."""
+
+    id: Text
+    shipment_id: Text
+    reference: Text
+    subject: Text
+    kind: Text
+    severity: Text
+    state: Text
+    since: Instant
+    raised_at: Instant
+    act_by: Instant | None
+    cause: dict[str, Any]
+    what_would_help: list[str]
+    acknowledged_at: Instant | None
+    acknowledged_by: Text | None
+    assigned_to: Text | None
+    snoozed_until: Instant | None
+    resolved_at: Instant | None
+    detected_late: bool
+    summary: Text
+    evidence: dict[str, Any]
+
+
+class AlertStep(Wire):
+    """One step in an alert's history."""
+
+    at: Instant
+    change: Text
+    severity: Text
+    actor: Text | None
+    comment: Text | None
+
+
+class AlertDetail(AlertRead):
+    """An alert with its history, oldest first."""
+
+    history: list[AlertStep]
+
+
+class Alert(SQLModel, table=True):
+    """An alert's row; at most one open per shipment, subject and kind, by a partial unique index."""
+
+    __table_args__ = (
+        sa.Index(
+            "uq_alert_open",
+            "shipment_id",
+            "subject",
+            "kind",
+            unique=True,
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        ),
+        sa.Index("ix_alert_organisation_id_id", "organisation_id", "id"),
+        sa.Index("ix_alert_shipment_id", "shipment_id"),
+    )
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    organisation_id: str = Field(sa_type=IdType)
+    shipment_id: str = Field(sa_type=IdType, foreign_key="shipment.id")
+    subject: str = Field(max_length=160)
+    kind: str = Field(max_length=40)
+    severity: str = Field(max_length=10)
+    state: str = Field(default="open", max_length=10)
+    since: datetime = Field(sa_type=UtcDateTime)
+    raised_at: datetime = Field(sa_type=UtcDateTime)
+    act_by: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    cause: dict[str, Any] = Field(sa_type=JsonType)
+    what_would_help: list[str] = Field(sa_type=JsonType)
+    acknowledged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    acknowledged_by: str | None = Field(default=None, max_length=120)
+    assigned_to: str | None = Field(default=None, max_length=120)
+    snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    detected_late: bool = False
+    summary: str = Field(max_length=2000)
+    evidence: dict[str, Any] = Field(sa_type=JsonType)
+
+
+class AlertHistory(SQLModel, table=True):
+    """One step of an alert."""
+
+    __tablename__ = "alert_history"
+    __table_args__ = (sa.Index("ix_alert_history_alert_id_id", "alert_id", "id"),)
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    alert_id: str = Field(sa_type=IdType, foreign_key="alert.id")
+    at: datetime = Field(sa_type=UtcDateTime)
+    change: str = Field(max_length=20)
+    severity: str = Field(max_length=10)
+    actor: str | None = Field(default=None, max_length=120)
+    comment: str | None = Field(default=None, max_length=500)
+    evidence: dict[str, Any] = Field(default_factory=dict, sa_type=JsonType)

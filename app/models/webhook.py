@@ -1,0 +1,179 @@
+"""Webhook endpoints, their secrets, messages and deliveries."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import sqlalchemy as sa
+from pydantic import ConfigDict
+from pydantic import Field as WireField
+from sqlmodel import Field, SQLModel
+
+from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
+
+EventTypes = Annotated[
+    list[Annotated[Code, WireField(pattern=r"^[a-z_.]+(\.\*)?$|^\*$")]], WireField(min_length=1)
+]
+
+
+class WebhookCreate(Wire):
+    """Where to send what."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"url": "https://hooks.example.org/dosetrail", "event_types": ["alert.*"]}]
+        }
+    )
+    url: Annotated[Text, WireField(min_length=8, max_length=2000)]
+    event_types: EventTypes
+    description: Annotated[Text, WireField(max_length=500)] | None = None
+    min_severity: Literal["info", "warning", "critical"] | None = None
+    site_id: Text | None = None
+    study: Code | None = None
+    product_id: Text | None = None
+
+
+class WebhookPatch(Wire):
+    """What may change at an endpoint; `enabled` true takes its held deliveries up again."""
+
+    url: Annotated[Text, WireField(min_length=8, max_length=2000)] | None = None
+    event_types: EventTypes | None = None
+    description: Annotated[Text, WireField(max_length=500)] | None = None
+    min_severity: Literal["info", "warning", "critical"] | None = None
+    enabled: bool | None = None
+
+
+class WebhookRead(Wire):
+    """An endpoint as it is listed: never its secret."""
+
+    id: Text
+    url: Text
+    event_types: list[str]
+    description: Text | None
+    min_severity: Text | None
+    site_id: Text | None
+    study: Text | None
+    product_id: Text | None
+    enabled: bool
+    disabled_reason: Text | None
+    created_at: Instant
+
+
+class WebhookCreated(WebhookRead):
+    """A new endpoint, with its secret, which is shown this once."""
+
+    secret: str
+
+
+class Rotation(Wire):
+    """How long the old secret goes on signing beside the new one."""
+
+    overlap_seconds: Annotated[int, WireField(ge=0, le=604_800)] = 86_400
+
+
+class AttemptRead(Wire):
+    """One attempt: what came back, or why nothing did."""
+
+    at: Instant
+    status: int | None
+    error: Text | None
+    duration_ms: int
+    response: Text
+
+
+class DeliveryRead(Wire):
+    """One message on its way to one endpoint, with every attempt."""
+
+    id: Text
+    message_id: Text
+    type: Text
+    state: Text
+    attempts: int
+    next_attempt_at: Instant | None
+    created_at: Instant
+    log: list[AttemptRead]
+
+
+class WebhookEndpoint(SQLModel, table=True):
+    """An endpoint's row. `owner_…` are the bindings of the key that made it: messages outside never reach it."""
+
+    __tablename__ = "webhook_endpoint"
+    __table_args__ = (sa.Index("ix_webhook_endpoint_organisation_id_id", "organisation_id", "id"),)
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    organisation_id: str = Field(sa_type=IdType, foreign_key="organisation.id")
+    owner_key_id: str = Field(sa_type=IdType)
+    owner_site_id: str | None = Field(default=None, sa_type=IdType)
+    owner_study: str | None = Field(default=None, max_length=120)
+    url: str = Field(max_length=2000)
+    event_types: list[str] = Field(sa_type=JsonType)
+    description: str | None = Field(default=None, max_length=500)
+    min_severity: str | None = Field(default=None, max_length=10)
+    site_id: str | None = Field(default=None, sa_type=IdType)
+    study: str | None = Field(default=None, max_length=120)
+    product_id: str | None = Field(default=None, sa_type=IdType)
+    enabled: bool = True
+    disabled_reason: str | None = Field(default=None, max_length=200)
+    deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    paused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failing_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failures: int = 0
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class WebhookSecret(SQLModel, table=True):
+    """One signing secret, encrypted; `valid_until` (wall) None: the current one."""
+
+    __tablename__ = "webhook_secret"
+    __table_args__ = (sa.Index("ix_webhook_secret_endpoint_id", "endpoint_id"),)
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    endpoint_id: str = Field(sa_type=IdType, foreign_key="webhook_endpoint.id")
+    encrypted: str = Field(max_length=500)
+    valid_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Message(SQLModel, table=True):
+    """One piece of news; `body` is what is signed and sent, byte for byte, at every attempt."""
+
+    __table_args__ = (sa.Index("ix_message_organisation_id_id", "organisation_id", "id"),)
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    organisation_id: str = Field(sa_type=IdType)
+    type: str = Field(max_length=60)
+    shipment_id: str | None = Field(default=None, sa_type=IdType)
+    site_id: str | None = Field(default=None, sa_type=IdType)
+    study: str | None = Field(default=None, max_length=120)
+    body: bytes
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Delivery(SQLModel, table=True):
+    """One message to one endpoint. Instants of attempts are the wall's, `deliver_by` is the domain's."""
+
+    __table_args__ = (
+        sa.Index("ix_delivery_endpoint_id_state", "endpoint_id", "state", "next_attempt_at"),
+        sa.Index("ix_delivery_state_next_attempt_at", "state", "next_attempt_at"),
+    )
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    message_id: str = Field(sa_type=IdType, foreign_key="message.id")
+    endpoint_id: str = Field(sa_type=IdType, foreign_key="webhook_endpoint.id")
+    state: str = Field(default="pending", max_length=12)
+    single_shot: bool = False
+    ladder: str = Field(max_length=10)
+    attempts: int = 0
+    next_attempt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    deliver_by: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    claim_id: str | None = Field(default=None, sa_type=IdType)
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class DeliveryAttempt(SQLModel, table=True):
+    """One attempt of a delivery."""
+
+    __tablename__ = "delivery_attempt"
+    __table_args__ = (sa.Index("ix_delivery_attempt_delivery_id", "delivery_id", "id"),)
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    delivery_id: str = Field(sa_type=IdType, foreign_key="delivery.id")
+    at: datetime = Field(sa_type=UtcDateTime)
+    status: int | None = None
+    error: str | None = Field(default=None, max_length=200)
+    duration_ms: int
+    response: str = Field(max_length=16384)

@@ -1,0 +1,60 @@
+"""What the world is told: alerts and states, as the contract writes them."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from app.domain.status import instant_text
+from app.models.alert import AlertRead
+from app.pipeline.outbox import NewMessage
+
+STILL_NEWS: Final = timedelta(hours=24)
+
+
+def alert_body(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return an alert as the contract has it, JSON-ready; `row` also holds its shipment's `reference`."""
+    fields = {name: row[name] for name in AlertRead.model_fields}
+    return AlertRead(**fields).model_dump(mode="json")
+
+
+def alert_message(
+    change: str, row: Mapping[str, Any], *, at: datetime, usable_until: datetime | None
+) -> NewMessage:
+    """Return the news of an alert's change; `row` also holds its shipment's reference, state and bindings."""
+    urgent = row["severity"] in {"warning", "critical"}
+    data = alert_body(row) | {
+        "shipment": {"id": row["shipment_id"], "reference": row["reference"], "state": row["shipment_state"]}
+    }
+    return NewMessage(
+        type=f"alert.{change}",
+        data=data,
+        severity=row["severity"],
+        shipment_id=row["shipment_id"],
+        site_id=row["site_id"],
+        study=row["study"],
+        product_id=row["product_id"],
+        deliver_by=max(at + STILL_NEWS, usable_until or at),
+        ladder="critical" if urgent else "standard",
+    )
+
+
+def state_message(
+    type_: str, row: Mapping[str, Any], *, state: str, previous: str, at: datetime
+) -> NewMessage:
+    """Return the news that a shipment has come to another state."""
+    data = {
+        "shipment": {"id": row["shipment_id"], "reference": row["reference"], "state": state},
+        "previous_state": previous,
+        "at": instant_text(at),
+    }
+    return NewMessage(
+        type=type_,
+        data=data,
+        severity=None,
+        shipment_id=row["shipment_id"],
+        site_id=row["site_id"],
+        study=row["study"],
+        product_id=row["product_id"],
+        deliver_by=at + STILL_NEWS,
+        ladder="standard",
+    )

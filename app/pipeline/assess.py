@@ -1,0 +1,248 @@
+"""Due shipments → snapshots → domain → alert changes, messages, view, next look. One commit for many."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.clock import Clock
+from app.domain.alerts import SEVERITY_RANK, AlertChange, OpenAlert
+from app.domain.assessment import Assessment, Snapshot, assess
+from app.domain.status import status_document, stored_view
+from app.models.base import new_id
+from app.pipeline import outbox, snapshots
+from app.pipeline.announcements import alert_message, state_message
+from app.pipeline.outbox import NewMessage
+from app.store import alerts, due, shipments, views
+from app.store.db import Database
+from app.store.shipments import Brief, Plans
+from app.telemetry import Metrics, log
+
+CLAIMED_AT_ONCE = 100
+LEASE = timedelta(seconds=60)
+AFTER_A_FAILURE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One shipment's snapshot and what it means."""
+
+    snapshot: Snapshot
+    assessment: Assessment
+
+
+class Assessor:
+    """Looks at what is due; many may run, for a claim is a lease and a stale one writes nothing."""
+
+    def __init__(
+        self, db: Database, clock: Clock, plans: Plans, *, metrics: Metrics, announced: Callable[[], None]
+    ) -> None:
+        self._db, self._clock, self._plans = db, clock, plans
+        self._metrics, self._announced = metrics, announced
+
+    async def run_due(self, *, limit: int = CLAIMED_AT_ONCE) -> int:
+        """Assess up to `limit` due shipments, the most urgent first, and return how many were due."""
+        at, wall_at, claim_id = self._clock.now(), self._clock.wall(), new_id()
+        async with self._db.transaction() as connection:
+            ids = await due.claim(
+                connection,
+                at=at,
+                wall_at=wall_at,
+                claim_id=claim_id,
+                lease_until=wall_at + LEASE,
+                limit=limit,
+            )
+        if not ids:
+            return 0
+        async with self._db.reading() as connection:
+            gathered = await snapshots.load(connection, self._plans, ids, at=at)
+        judged = [one for one in (self._judge(snapshot, at) for snapshot in gathered.values()) if one]
+        async with self._db.transaction() as connection:
+            await self._store(connection, ids, judged, claim_id=claim_id, at=at)
+        self._announced()
+        return len(ids)
+
+    def _judge(self, snapshot: Snapshot, at: datetime) -> Judged | None:
+        """Assess one; a shipment that cannot be assessed is logged, counted and tried again, and stops nobody else."""
+        try:
+            assessment = assess(snapshot, at=at)
+        except Exception as error:  # noqa: BLE001 - the loop's edge
+            log.error("assessment failed", shipment_id=snapshot.shipment.id, exc_info=error)
+            self._metrics.assess_failures.labels(kind="assessment").inc()
+            return None
+        for failure in assessment.failures:
+            log.error("rule failed", shipment_id=snapshot.shipment.id, rule=failure.kind)
+            self._metrics.assess_failures.labels(kind=failure.kind).inc()
+        self._metrics.assessed.inc()
+        return Judged(snapshot, assessment)
+
+    async def _store(
+        self,
+        connection: AsyncConnection,
+        ids: Sequence[str],
+        judged: Sequence[Judged],
+        *,
+        claim_id: str,
+        at: datetime,
+    ) -> None:
+        versions = await due.still_claimed(connection, ids, claim_id=claim_id)
+        fresh = [one for one in judged if versions.get(one.snapshot.shipment.id) == one.snapshot.version]
+        briefs = await shipments.briefs(connection, [one.snapshot.shipment.id for one in fresh])
+        for one in fresh:
+            await self._store_one(connection, one, briefs[one.snapshot.shipment.id], at=at)
+        assessed = {one.snapshot.shipment.id for one in judged}
+        settled = [_next_look(one) for one in fresh]
+        # What failed is tried again; what was heard of meanwhile stays due as it is.
+        failed = [one for one in ids if one in versions and one not in assessed]
+        settled += [{"b_id": one, "b_at": at + AFTER_A_FAILURE, "b_urgent": None} for one in failed]
+        await due.settle(connection, sorted(settled, key=lambda row: str(row["b_id"])))
+        await due.release(connection, ids, claim_id=claim_id)
+
+    async def _store_one(
+        self, connection: AsyncConnection, one: Judged, brief: Brief, *, at: datetime
+    ) -> None:
+        state = one.assessment.journey.state
+        bindings = {
+            "shipment_id": brief.id,
+            "reference": brief.reference,
+            "site_id": brief.site_id,
+            "study": brief.study,
+            "product_id": brief.product_id,
+            "shipment_state": state,
+        }
+        messages = _state_messages(bindings, state=state, previous=brief.state, at=at)
+        standing = {alert.id: alert for alert in one.snapshot.open_alerts}
+        usable_until = _usable_until(one.assessment)
+        for change in one.assessment.changes:
+            row = await _apply(connection, change, brief, at=at)
+            standing = _stands(standing, change, row)
+            self._metrics.alert_changes.labels(kind=change.kind, change=change.action).inc()
+            until = usable_until.get(change.subject)
+            messages.append(alert_message(change.action, bindings | row, at=at, usable_until=until))
+        await outbox.enqueue(
+            connection,
+            organisation_id=brief.organisation_id,
+            messages=messages,
+            at=at,
+            wall_at=self._clock.wall(),
+        )
+        await self._store_view(connection, one, tuple(standing.values()), at=at)
+
+    async def _store_view(
+        self, connection: AsyncConnection, one: Judged, standing: tuple[OpenAlert, ...], *, at: datetime
+    ) -> None:
+        assessment, shipment = one.assessment, one.snapshot.shipment
+        document = status_document(assessment, one.snapshot, at=at, open_alerts=standing)
+        view = {
+            "shipment_id": shipment.id,
+            "version": assessment.version,
+            "assessed_at": at,
+            "valid_until": assessment.valid_until,
+            "lanes_version": assessment.arrival.lanes_version if assessment.arrival else None,
+            "view": stored_view(document, shipment, assessment),
+        }
+        await views.store(connection, [view])
+        worst = assessment.worst
+        listed = {
+            "b_id": shipment.id,
+            "state": assessment.journey.state,
+            "eta_p50_at": assessment.arrival.p50_at if assessment.arrival else None,
+            "slack_p50_minutes": worst.odds.slack_p50_minutes if worst else None,
+            "late_probability": worst.odds.late_probability if worst else None,
+            "worst_severity": max(
+                (alert.severity for alert in standing), key=lambda one: SEVERITY_RANK[one], default=None
+            ),
+        }
+        await shipments.store_assessed(connection, [listed])
+
+
+def _next_look(one: Judged) -> dict[str, Any]:
+    worst = one.assessment.worst
+    urgent_at = worst.odds.plan.window.latest_useful_arrival_at if worst else None
+    return {"b_id": one.snapshot.shipment.id, "b_at": one.assessment.next_change_at, "b_urgent": urgent_at}
+
+
+def _usable_until(assessment: Assessment) -> dict[str, datetime | None]:
+    """Return the end of each dose's window, by the alert subject that names it."""
+    return {f"dose:{one.odds.plan.dose.id}": one.odds.plan.window.usable_until for one in assessment.doses}
+
+
+def _state_messages(bindings: dict[str, Any], *, state: str, previous: str, at: datetime) -> list[NewMessage]:
+    if state == previous:
+        return []
+    types = ["shipment.state_changed"] + (["shipment.delivered"] if state == "delivered" else [])
+    return [state_message(one, bindings, state=state, previous=previous, at=at) for one in types]
+
+
+async def _apply(
+    connection: AsyncConnection, change: AlertChange, brief: Brief, *, at: datetime
+) -> dict[str, Any]:
+    """Write one step of one alert and its history; return the alert's row as it now stands."""
+    told = _told(change)
+    if change.alert_id is None:
+        row = _opened(change, brief, at=at) | told
+        await alerts.insert(connection, [row])
+    else:
+        values = told | {"severity": change.severity}
+        if change.action == "resolved":
+            values = {"state": "resolved", "resolved_at": at}
+        await alerts.update(connection, change.alert_id, **values)
+        row = dict((await alerts.read(connection, [change.alert_id]))[change.alert_id]._mapping)
+    step = {
+        "id": new_id(),
+        "alert_id": row["id"],
+        "at": at,
+        "change": change.action,
+        "severity": change.severity,
+        "actor": None,
+        "comment": change.reason,
+        "evidence": row["evidence"],
+    }
+    await alerts.record(connection, [step])
+    return row
+
+
+def _told(change: AlertChange) -> dict[str, Any]:
+    """Return what the condition says, as columns."""
+    condition = change.condition
+    if condition is None:
+        return {}
+    cause = condition.cause
+    return {
+        "act_by": condition.act_by,
+        "cause": {"kind": cause.kind, "leg": cause.leg, "service": cause.service, "location": cause.location},
+        "what_would_help": list(condition.what_would_help),
+        "summary": condition.summary,
+        "evidence": condition.evidence,
+    }
+
+
+def _opened(change: AlertChange, brief: Brief, *, at: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "organisation_id": brief.organisation_id,
+        "shipment_id": brief.id,
+        "subject": change.subject,
+        "kind": change.kind,
+        "severity": change.severity,
+        "state": "open",
+        "since": change.since,
+        "raised_at": at,
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "assigned_to": None,
+        "snoozed_until": None,
+        "resolved_at": None,
+        "detected_late": change.detected_late,
+    }
+
+
+def _stands(standing: dict[str, OpenAlert], change: AlertChange, row: dict[str, Any]) -> dict[str, OpenAlert]:
+    if change.action == "resolved":
+        return {alert_id: alert for alert_id, alert in standing.items() if alert_id != change.alert_id}
+    alert = OpenAlert(
+        id=row["id"], kind=change.kind, subject=change.subject, severity=change.severity, since=change.since
+    )
+    return standing | {alert.id: alert}

@@ -1,0 +1,272 @@
+"""Claim → sign → POST → record → reschedule. No transaction is open while anything is sent."""
+
+import asyncio
+import contextlib
+import random
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.clock import Clock
+from app.domain import delivery as rules
+from app.errors import DosetrailError
+from app.models.base import new_id
+from app.pipeline import guard, outbox
+from app.pipeline.outbox import NewMessage
+from app.pipeline.secrets import Cipher
+from app.settings import Settings
+from app.store import webhooks
+from app.store.db import Database
+from app.store.tables import Record
+from app.telemetry import log
+
+INFLIGHT_PER_ENDPOINT = 4
+CLAIMED_AT_ONCE = 64
+LEASE = timedelta(seconds=60)
+DEADLINE_S = 15.0
+RESPONSE_MAX = 16 * 1024
+POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one attempt; `status` None: no answer, and `error` says why. `refused`: never to be tried again."""
+
+    at: datetime
+    duration_ms: int
+    status: int | None = None
+    error: str | None = None
+    body: str = ""
+    retry_after: str | None = None
+    refused: bool = False
+
+
+class Dispatch:
+    """Sends what is due; many may run, for a claim is a lease and an outcome names its claim."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        settings: Settings,
+        cipher: Cipher,
+        *,
+        beat: Callable[[], None],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._db, self._clock, self._cipher = db, clock, cipher
+        self._allowed = settings.webhooks.allowed_networks
+        self._beat, self._chance = beat, chance
+        self._awake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that something may be due; called after commits."""
+        self._awake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send what is due until told to stop, then finish what is in flight."""
+        async with self.client() as client:
+            while not stop.is_set():
+                try:
+                    sent = await self.send_due(client)
+                    self._beat()
+                except DosetrailError as error:
+                    log.warning("no dispatch now", code=error.code, detail=error.detail)
+                    sent = 0
+                except Exception as error:  # noqa: BLE001 - the loop's edge: the next round tries again
+                    log.error("dispatch failed", exc_info=error)
+                    sent = 0
+                if not sent:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._awake.wait(), POLL_S)
+                    self._awake.clear()
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> Any:
+        """Give the client of all attempts: guarded, without proxies, redirects or unpacking."""
+        connector = aiohttp.TCPConnector(
+            resolver=guard.GuardedResolver(self._allowed),
+            ssl=ssl.create_default_context(),
+            limit=CLAIMED_AT_ONCE,
+        )
+        session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
+        transport = AiohttpTransport(client=session)
+        async with httpx.AsyncClient(
+            transport=transport, trust_env=False, follow_redirects=False, timeout=DEADLINE_S
+        ) as client:
+            yield client
+
+    async def send_due(self, client: httpx.AsyncClient) -> int:
+        """Send one round of what is due and return how many deliveries that were."""
+        claim_id, wall_at = new_id(), self._clock.wall()
+        async with self._db.transaction() as connection:
+            claimed = await webhooks.claim(
+                connection,
+                wall_at=wall_at,
+                claim_id=claim_id,
+                lease_until=wall_at + LEASE,
+                per_endpoint=INFLIGHT_PER_ENDPOINT,
+                limit=CLAIMED_AT_ONCE,
+            )
+            secrets = await webhooks.secrets_of(
+                connection, {one.endpoint_id for one in claimed}, wall_at=wall_at
+            )
+        await asyncio.gather(
+            *(self._deliver(client, one, secrets[one.endpoint_id], claim_id=claim_id) for one in claimed)
+        )
+        return len(claimed)
+
+    async def _deliver(
+        self, client: httpx.AsyncClient, one: Record, secrets: list[str], *, claim_id: str
+    ) -> None:
+        """Attempt one delivery and record what came of it; an attempt never raises past its record."""
+        if one.deliver_by is not None and one.deliver_by < self._clock.now() and one.attempts:
+            async with self._db.transaction() as connection:
+                if await webhooks.settle(connection, one.id, claim_id=claim_id, state="expired"):
+                    await self._report(connection, one, "delivery.expired", {"delivery_id": one.id})
+            return
+        answer = await self._attempt(client, one, secrets)
+        async with self._db.transaction() as connection:
+            values = self._settled(one, answer)
+            if await webhooks.settle(connection, one.id, claim_id=claim_id, **values):
+                await webhooks.insert(connection, webhooks.attempt, [_attempt_row(one, answer)])
+                if not one.single_shot:
+                    await self._judge_endpoint(connection, one, answer)
+
+    async def _attempt(self, client: httpx.AsyncClient, one: Record, secrets: list[str]) -> Answer:
+        at, started = self._clock.wall(), time.monotonic()
+
+        def took() -> int:
+            return round((time.monotonic() - started) * 1000)
+
+        try:
+            guard.check_literal(one.url, allowed=self._allowed)
+            keys = [rules.key_of(self._cipher.decrypt(secret)) for secret in secrets]
+            async with asyncio.timeout(DEADLINE_S):
+                async with client.stream(
+                    "POST", one.url, content=bytes(one.body), headers=_headers(one, keys, at=at)
+                ) as response:
+                    body = await _head(response)
+            return Answer(
+                at, took(), response.status_code, None, body, retry_after=response.headers.get("retry-after")
+            )
+        except guard.BlockedAddress:
+            return Answer(at, took(), error="blocked_address", refused=True)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            return Answer(at, took(), error="bad_url", refused=True)
+        except TimeoutError:
+            return Answer(at, took(), error="deadline")
+        except (httpx.HTTPError, DosetrailError, OSError) as error:
+            blocked = _caused_by(error, guard.BlockedAddress)
+            return Answer(
+                at, took(), error="blocked_address" if blocked else type(error).__name__, refused=blocked
+            )
+
+    def _settled(self, one: Record, answer: Answer) -> dict[str, Any]:
+        attempts = one.attempts + 1
+        outcome = rules.outcome_of(answer.status)
+        if outcome == "delivered":
+            return {"state": "delivered", "attempts": attempts, "next_attempt_at": None}
+        next_at = rules.next_attempt_at(one.ladder, attempts, at=answer.at, chance=self._chance())
+        if answer.refused or one.single_shot or next_at is None:
+            return {"state": "failed", "attempts": attempts, "next_attempt_at": None}
+        return {"state": "pending", "attempts": attempts, "next_attempt_at": next_at}
+
+    async def _judge_endpoint(self, connection: AsyncConnection, one: Record, answer: Answer) -> None:
+        """Keep the endpoint's own count: pause it when it asks, switch it off when it is gone or only ever fails."""
+        found = await webhooks.endpoints(
+            connection, one.organisation_id, id_=one.endpoint_id, for_update=True
+        )
+        if not found:
+            return
+        endpoint, outcome = found[0], rules.outcome_of(answer.status)
+        if outcome == "delivered":
+            if endpoint.failures:
+                await webhooks.change_endpoint(connection, endpoint.id, failures=0, failing_since=None)
+            return
+        since, failures = endpoint.failing_since or answer.at, endpoint.failures + 1
+        values: dict[str, Any] = {"failing_since": since, "failures": failures}
+        pause = rules.pause_until(answer.retry_after, at=answer.at, chance=self._chance())
+        if pause is not None:
+            values["paused_until"] = pause
+        too_long = rules.failing_too_long(failing_since=since, failures=failures, at=answer.at)
+        if endpoint.enabled and (outcome == "gone" or too_long):
+            reason = "the endpoint answered 410 Gone" if outcome == "gone" else "only failures for 24 hours"
+            values |= {"enabled": False, "disabled_reason": reason}
+        await webhooks.change_endpoint(connection, endpoint.id, **values)
+        if "disabled_reason" in values:
+            told = {"endpoint_id": endpoint.id, "url": endpoint.url, "reason": values["disabled_reason"]}
+            await self._report(connection, one, "endpoint.disabled", told)
+
+    async def _report(
+        self, connection: AsyncConnection, one: Record, type_: str, data: dict[str, Any]
+    ) -> None:
+        news = NewMessage(
+            type=type_,
+            data=data | {"message_id": one.message_id},
+            severity=None,
+            shipment_id=None,
+            site_id=None,
+            study=None,
+            product_id=None,
+            deliver_by=None,
+            ladder="standard",
+        )
+        await outbox.enqueue(
+            connection,
+            organisation_id=one.organisation_id,
+            messages=[news],
+            at=self._clock.now(),
+            wall_at=self._clock.wall(),
+        )
+
+
+def _headers(one: Record, keys: list[bytes], *, at: datetime) -> dict[str, str]:
+    timestamp = int(at.timestamp())
+    signed = rules.signature(keys, message_id=one.message_id, timestamp=timestamp, body=bytes(one.body))
+    return {
+        "webhook-id": one.message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signed,
+        "content-type": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": "dosetrail-webhooks/1",
+    }
+
+
+async def _head(response: httpx.Response) -> str:
+    """Return the first bytes of an answer, raw: what it unpacks to is none of our business."""
+    kept = bytearray()
+    async for chunk in response.aiter_raw():
+        kept += chunk
+        if len(kept) >= RESPONSE_MAX:
+            break
+    return kept[:RESPONSE_MAX].decode("utf-8", "replace").replace("\x00", "�")
+
+
+def _attempt_row(one: Record, answer: Answer) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "delivery_id": one.id,
+        "at": answer.at,
+        "status": answer.status,
+        "error": answer.error,
+        "duration_ms": answer.duration_ms,
+        "response": answer.body,
+    }
+
+
+def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    while error is not None:
+        if isinstance(error, kind):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,42 @@
+"""Everything that a running service is made of, by name."""
+
+from dataclasses import dataclass
+
+from app.clock import Clock
+from app.models.event import EventReceipt
+from app.pipeline.alerts import Alerts
+from app.pipeline.assess import Assessor
+from app.pipeline.beats import Beats
+from app.pipeline.dispatch import Dispatch
+from app.pipeline.ingest import Submission
+from app.pipeline.intake import Intake
+from app.pipeline.keys import Keys
+from app.pipeline.readings import Readings
+from app.pipeline.reference import Reference
+from app.pipeline.register import Register
+from app.pipeline.status import Status
+from app.pipeline.webhooks import Webhooks
+from app.settings import Settings
+from app.store.db import Database
+from app.telemetry import Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The services of one process, built once in `main`."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    metrics: Metrics
+    beats: Beats
+    keys: Keys
+    reference: Reference
+    register: Register
+    intake: Intake[Submission, EventReceipt]
+    readings: Readings
+    status: Status
+    alerts: Alerts
+    assessor: Assessor
+    webhooks: Webhooks
+    dispatch: Dispatch

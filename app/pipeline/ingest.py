@@ -1,0 +1,339 @@
+"""Writing events down once: known already, or judged, appended, and their shipments marked due. One commit for many."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.clock import Clock
+from app.domain.access import Caller, CorrectionScope, OrganisationScope, may
+from app.domain.custody import fold
+from app.domain.observation import Event, Location
+from app.domain.placement import candidates, needs_leg
+from app.domain.shipment import Dose, Shipment
+from app.errors import Conflict, DosetrailError, FieldError, Invalid, NotFound
+from app.models.base import new_id
+from app.models.event import EventCreate, EventReceipt
+from app.store import audit, due, events, shipments
+from app.store.db import Database
+from app.store.events import SenderKey
+from app.store.shipments import Brief, Name, Plans
+
+SKEW_MATTERS = timedelta(seconds=60)
+FUTURE_MAX = timedelta(hours=24)
+PAST_MAX = timedelta(days=30)
+ABOUT_ONE_DOSE = frozenset({"assayed", "administered", "not_administered"})
+
+
+class EventConflict(Conflict):
+    """The same source and event_id came before with other content."""
+
+    code = "event_conflict"
+
+
+class UnknownShipment(NotFound):
+    """No such shipment, or not the caller's."""
+
+    code = "unknown_shipment"
+
+
+class BadEvent(Invalid):
+    """The event does not fit its shipment or its time."""
+
+    code = "bad_event"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One event, who sends it, and when we heard it; `occurred_text` is the time in the sender's own writing."""
+
+    caller: Caller
+    event: EventCreate
+    occurred_text: str
+    received_at: datetime
+
+    @property
+    def key(self) -> SenderKey:
+        """What the event is known by for ever."""
+        return self.caller.organisation_id, self.caller.source, self.event.event_id
+
+    @property
+    def name(self) -> Name | None:
+        """How it names its shipment; None when it names a lot."""
+        for kind in ("shipment_id", "reference", "waybill", "package_code"):
+            value = getattr(self.event, kind)
+            if value is not None:
+                return kind, value
+        return None
+
+    def digest(self) -> str:
+        """Return the fingerprint of the canonical content: parsed values, sorted keys, without `sent_at`."""
+        content = self.event.model_dump(mode="json", exclude={"sent_at"}, exclude_none=True)
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+Result = EventReceipt | DosetrailError
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one commit works with, and what it will write."""
+
+    connection: AsyncConnection
+    found: dict[Name, tuple[str, ...]]
+    briefs: dict[str, Brief]
+    plans: dict[str, Shipment]
+    latest: dict[str, datetime | None]
+    rows: dict[SenderKey, dict[str, Any]]
+
+
+class Ingest:
+    """The writer behind the intake."""
+
+    def __init__(self, db: Database, clock: Clock, plans: Plans) -> None:
+        self._db, self._clock, self._plans = db, clock, plans
+
+    async def write(
+        self, connection: AsyncConnection, submissions: Sequence[Submission]
+    ) -> list[EventReceipt | DosetrailError]:
+        """Write what is new and return each submission's receipt, or the error that answers it."""
+        known = await events.known(connection, [one.key for one in submissions])
+        batch = await self._gather(connection, [one for one in submissions if one.key not in known])
+        results: list[Result] = []
+        for one in submissions:
+            stored = known[one.key]._mapping if one.key in known else batch.rows.get(one.key)
+            try:
+                results.append(await self._new(batch, one) if stored is None else _again(one, stored))
+            except DosetrailError as error:
+                results.append(error)
+        await self._append(batch)
+        return results
+
+    async def _gather(self, connection: AsyncConnection, new: Sequence[Submission]) -> _Batch:
+        found: dict[Name, tuple[str, ...]] = {}
+        for organisation_id in {one.caller.organisation_id for one in new}:
+            names = {one.name for one in new if one.caller.organisation_id == organisation_id and one.name}
+            found |= {
+                (organisation_id + kind, value): ids
+                for (kind, value), ids in (await shipments.find(connection, organisation_id, names)).items()
+            }
+        ids = {shipment_id for several in found.values() for shipment_id in several}
+        briefs = await shipments.briefs(connection, ids, for_update=True) if ids else {}
+        plans = await self._plans.load(connection, briefs)
+        return _Batch(connection, found, briefs, plans, {}, {})
+
+    async def _new(self, batch: _Batch, one: Submission) -> EventReceipt:
+        if one.name is None:
+            return await self._about_lot(batch, one)
+        brief, plan = _visible(batch, one)
+        await self._check_correction(batch, one, brief, plan)
+        _check_fit(one, plan)
+        effective_at, suspect = _effective(one, brief)
+        event = _event(one, new_id(), effective_at)
+        latest_at = batch.latest.get(brief.id) or brief.latest_event_at
+        row = _row(one, event, shipment_id=brief.id) | {
+            "clock_suspect": suspect,
+            "late": latest_at is not None and latest_at > effective_at,
+            "placed": await self._is_placed(batch, plan, event),
+        }
+        batch.rows[one.key] = row
+        batch.latest[brief.id] = max(latest_at or effective_at, effective_at)
+        return _receipt(row, duplicate=False)
+
+    async def _about_lot(self, batch: _Batch, one: Submission) -> EventReceipt:
+        organisation_id, lot = one.caller.organisation_id, one.event.lot or ""
+        holders = await shipments.ids_with_tag(batch.connection, organisation_id, "lot", [lot])
+        scope = OrganisationScope(organisation_id=organisation_id)
+        if not holders or not may(one.caller, f"event:{one.event.type}", scope):
+            raise UnknownShipment("no shipment holds this lot")
+        if one.event.occurred_at > one.received_at + FUTURE_MAX:
+            raise _bad("/occurred_at", "lies more than 24 hours in the future")
+        event = _event(one, new_id(), min(one.event.occurred_at, one.received_at))
+        row = _row(one, event, shipment_id=None) | {"clock_suspect": False, "late": False, "placed": True}
+        batch.rows[one.key] = row
+        batch.latest |= {holder: batch.latest.get(holder) for holder in holders}
+        return _receipt(row, duplicate=False)
+
+    async def _check_correction(self, batch: _Batch, one: Submission, brief: Brief, plan: Shipment) -> None:
+        """Let nobody void, by way of a correction, what they could not have written."""
+        if one.event.type != "correction":
+            return
+        target = one.event.details["corrects"]
+        own = (one.caller.organisation_id, one.caller.source, target)
+        stored = await events.of_shipments(batch.connection, {brief.id: ()}, ())
+        match = next(
+            (e for e in stored[brief.id] if target == e.id or (own[1], own[2]) == (e.source, e.event_id)),
+            None,
+        )
+        scope = CorrectionScope(
+            shipment=shipments.scope_of(brief, plan),
+            event_source=match.source if match else None,
+            event_type=match.type if match else None,
+        )
+        if not may(one.caller, "event:correction", scope):
+            raise _bad("/details/corrects", "names an event that this key may not correct")
+
+    async def _is_placed(self, batch: _Batch, plan: Shipment, event: Event) -> bool:
+        """Say whether the event has its leg; only where several fit do the others have to be read."""
+        if not needs_leg(event.type) or event.leg is not None:
+            return True
+        fits = candidates(event, plan.legs)
+        if len(fits) < 2:
+            return len(fits) == 1
+        stored = await events.of_shipments(batch.connection, {plan.id: ()}, ())
+        journey = fold(plan, (*stored[plan.id], event), at=max(event.effective_at, event.received_at))
+        return all(one.id != event.id for one in journey.unplaced)
+
+    async def _append(self, batch: _Batch) -> None:
+        rows = list(batch.rows.values())
+        await events.append(batch.connection, rows)
+        await audit.append_all(batch.connection, [_audit(row) for row in rows])
+        await due.mark(batch.connection, batch.latest, at=self._clock.now())
+
+
+def _again(one: Submission, stored: Any) -> EventReceipt:
+    """Answer what was written before: with the first answer, or a conflict."""
+    if stored["digest"] != one.digest():
+        raise EventConflict(
+            "this source has sent another event under the same event_id; give the new one its own",
+            existing_id=stored["id"],
+        )
+    return _receipt(stored, duplicate=True)
+
+
+def _visible(batch: _Batch, one: Submission) -> tuple[Brief, Shipment]:
+    kind, value = one.name or ("", "")
+    action = f"event:{one.event.type}"
+    ids = batch.found.get((one.caller.organisation_id + kind, value), ())
+    seen = [
+        (batch.briefs[shipment_id], batch.plans[shipment_id])
+        for shipment_id in ids
+        if shipment_id in batch.briefs
+        and may(one.caller, action, shipments.scope_of(batch.briefs[shipment_id], batch.plans[shipment_id]))
+    ]
+    if not seen:
+        raise UnknownShipment("no such shipment")
+    if len(seen) > 1:
+        raise _bad(f"/{kind}", "several shipments bear this; name the one by shipment_id or reference")
+    return seen[0]
+
+
+def _check_fit(one: Submission, plan: Shipment) -> None:
+    event = one.event
+    if event.leg is not None and all(leg.number != event.leg for leg in plan.legs):
+        raise _bad(
+            "/leg",
+            f"the plan has no such leg; its legs are {', '.join(str(leg.number) for leg in plan.legs)}",
+        )
+    if event.dose is not None and not any(_is(dose, event.dose) for dose in plan.doses):
+        raise _bad("/dose", "the shipment has no such dose; give its reference or id")
+    if event.dose is None and event.type in ABOUT_ONE_DOSE and len(plan.doses) > 1:
+        raise _bad(
+            "/dose", f"the shipment has several doses: say which one was {event.type.replace('_', ' ')}"
+        )
+
+
+def _is(dose: Dose, name: str) -> bool:
+    return name in (dose.reference, dose.id)
+
+
+def _effective(one: Submission, brief: Brief) -> tuple[datetime, bool]:
+    """Return when it happened by our clock, and whether the sender's clock is under suspicion."""
+    occurred_at = one.event.occurred_at
+    if one.event.sent_at is not None:
+        skew = one.event.sent_at - one.received_at
+        occurred_at -= skew if abs(skew) > SKEW_MATTERS else timedelta(0)
+    if occurred_at < brief.first_instant_at - PAST_MAX:
+        raise _bad("/occurred_at", "lies more than 30 days before the shipment's first planned instant")
+    if occurred_at > one.received_at + FUTURE_MAX:
+        raise _bad(
+            "/occurred_at", "lies more than 24 hours in the future; check the device's clock, or send sent_at"
+        )
+    return min(occurred_at, one.received_at), occurred_at > one.received_at
+
+
+def _event(one: Submission, id_: str, effective_at: datetime) -> Event:
+    said = one.event
+    location = said.location
+    return Event(
+        id=id_,
+        event_id=said.event_id,
+        source=one.caller.source,
+        type=said.type,
+        occurred_at=said.occurred_at,
+        effective_at=effective_at,
+        received_at=one.received_at,
+        leg=said.leg,
+        dose=said.dose,
+        lot=said.lot,
+        carrier=one.caller.carrier,
+        location=Location(code=location.code, lat=location.lat, lon=location.lon) if location else None,
+        reason=said.reason,
+        details=said.details,
+    )
+
+
+def _row(one: Submission, event: Event, *, shipment_id: str | None) -> dict[str, Any]:
+    location = one.event.location
+    return {
+        "id": event.id,
+        "organisation_id": one.caller.organisation_id,
+        "shipment_id": shipment_id,
+        "lot": event.lot,
+        "source": event.source,
+        "event_id": event.event_id,
+        "digest": one.digest(),
+        "type": event.type,
+        "occurred_at": event.occurred_at,
+        "occurred_text": one.occurred_text,
+        "sent_at": one.event.sent_at,
+        "effective_at": event.effective_at,
+        "received_at": event.received_at,
+        "leg": event.leg,
+        "dose": event.dose,
+        "carrier": event.carrier,
+        "location": location.model_dump() if location else None,
+        "reason": event.reason,
+        "details": event.details,
+        "actor": one.caller.key_id,
+    }
+
+
+def _audit(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "organisation_id": row["organisation_id"],
+        "at": row["received_at"],
+        "actor": row["actor"],
+        "action": f"event:{row['type']}",
+        "object_kind": "shipment" if row["shipment_id"] else "lot",
+        "object_id": row["shipment_id"] or row["lot"],
+        "old": None,
+        "new": {
+            "id": row["id"],
+            "event_id": row["event_id"],
+            "source": row["source"],
+            "digest": row["digest"],
+        },
+        "reason": row["reason"],
+    }
+
+
+def _receipt(row: Any, *, duplicate: bool) -> EventReceipt:
+    return EventReceipt(
+        id=row["id"],
+        event_id=row["event_id"],
+        shipment_id=row["shipment_id"],
+        duplicate=duplicate,
+        received_at=row["received_at"],
+        late=row["late"],
+        placed=row["placed"],
+    )
+
+
+def _bad(pointer: str, detail: str) -> BadEvent:
+    return BadEvent("the event does not fit its shipment", errors=(FieldError(pointer, detail),))

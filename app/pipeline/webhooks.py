@@ -1,0 +1,276 @@
+"""The subscriber's tools: endpoints, secrets, tests, and the log of every attempt."""
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.clock import Clock
+from app.domain.access import Caller
+from app.errors import Conflict, FieldError, Invalid, NotFound
+from app.models.base import new_id
+from app.models.webhook import AttemptRead, DeliveryRead, WebhookCreate, WebhookPatch, WebhookRead
+from app.pipeline import guard, outbox
+from app.pipeline.outbox import NewMessage
+from app.pipeline.secrets import Cipher, new_secret
+from app.settings import Settings
+from app.store import audit, reference, webhooks
+from app.store.db import Database
+from app.store.tables import Record, product, site
+
+SAFE_HORIZON = timedelta(seconds=5)
+"""A message younger than this may still commit behind one already shown; the feed waits for it."""
+
+
+class UnknownWebhook(NotFound):
+    """No such endpoint or delivery, or not the caller's."""
+
+    code = "unknown_webhook"
+
+
+class NothingToRetry(Conflict):
+    """The delivery is on its way, or has arrived."""
+
+    code = "nothing_to_retry"
+
+
+class Webhooks:
+    """Endpoints as their owners see them."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        settings: Settings,
+        cipher: Cipher,
+        *,
+        resolve: guard.Resolve = guard.system_resolve,
+    ) -> None:
+        self._db, self._clock, self._cipher, self._resolve = db, clock, cipher, resolve
+        self._allowed = settings.webhooks.allowed_networks
+
+    async def create(self, caller: Caller, body: WebhookCreate) -> tuple[dict[str, Any], str]:
+        """Write an endpoint and return it with its secret.
+
+        Raises:
+            BadUrl, BlockedAddress: its address cannot be used.
+        """
+        await guard.check_url(body.url, allowed=self._allowed, resolve=self._resolve)
+        text, at = new_secret(), self._clock.now()
+        row = body.model_dump() | {
+            "id": new_id(),
+            "organisation_id": caller.organisation_id,
+            "owner_key_id": caller.key_id,
+            "owner_site_id": caller.site_id,
+            "owner_study": caller.study,
+            "enabled": True,
+            "failures": 0,
+            "created_at": at,
+        }
+        async with self._db.transaction() as connection:
+            await self._check_filters(connection, caller, body)
+            await webhooks.insert(connection, webhooks.endpoint, [row])
+            await self._store_secret(connection, row["id"], text)
+            await self._audit(connection, caller, "create", row["id"], new={"url": body.url})
+        return row | {"disabled_reason": None}, text
+
+    async def read(self, caller: Caller, endpoint_id: str) -> Record:
+        """Return an endpoint.
+
+        Raises:
+            UnknownWebhook: there is none for this caller.
+        """
+        async with self._db.reading() as connection:
+            return await self._own(connection, caller, endpoint_id)
+
+    async def page(self, caller: Caller, *, before_id: str | None, limit: int) -> list[dict[str, Any]]:
+        """Return the caller's endpoints, newest first."""
+        async with self._db.reading() as connection:
+            rows = await webhooks.endpoints(
+                connection,
+                caller.organisation_id,
+                owner_key_id=_owner(caller),
+                before_id=before_id,
+                limit=limit,
+            )
+        return [endpoint_read(row._mapping).model_dump(mode="json") for row in rows]
+
+    async def change(self, caller: Caller, endpoint_id: str, body: WebhookPatch) -> WebhookRead:
+        """Change what the body names; switched on again, its held deliveries go out."""
+        values = body.model_dump(exclude_unset=True)
+        if body.url is not None:
+            await guard.check_url(body.url, allowed=self._allowed, resolve=self._resolve)
+        if body.enabled:
+            values |= {"disabled_reason": None, "failing_since": None, "failures": 0, "paused_until": None}
+        async with self._db.transaction() as connection:
+            await self._own(connection, caller, endpoint_id, for_update=True)
+            if values:
+                await webhooks.change_endpoint(connection, endpoint_id, **values)
+                changed = {name: values[name] for name in body.model_fields_set}
+                await self._audit(connection, caller, "change", endpoint_id, new=changed)
+            return endpoint_read((await self._own(connection, caller, endpoint_id))._mapping)
+
+    async def delete(self, caller: Caller, endpoint_id: str) -> None:
+        """Take an endpoint away; what was sent to it stays in the records."""
+        async with self._db.transaction() as connection:
+            await self._own(connection, caller, endpoint_id, for_update=True)
+            await webhooks.change_endpoint(
+                connection, endpoint_id, deleted_at=self._clock.now(), enabled=False
+            )
+            await self._audit(connection, caller, "delete", endpoint_id)
+
+    async def rotate(self, caller: Caller, endpoint_id: str, *, overlap_s: int) -> tuple[Record, str]:
+        """Return a new secret; the old one signs beside it until the overlap ends."""
+        text = new_secret()
+        async with self._db.transaction() as connection:
+            row = await self._own(connection, caller, endpoint_id, for_update=True)
+            until = self._clock.wall() + timedelta(seconds=overlap_s)
+            await webhooks.retire_secrets(connection, endpoint_id, until=until)
+            await self._store_secret(connection, endpoint_id, text)
+            await self._audit(connection, caller, "rotate_secret", endpoint_id)
+        return row, text
+
+    async def test(self, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+        """Send `webhook.test` to one endpoint, once; it touches no counter."""
+        at, wall_at = self._clock.now(), self._clock.wall()
+        async with self._db.transaction() as connection:
+            row = await self._own(connection, caller, endpoint_id)
+            news = NewMessage(
+                type="webhook.test",
+                data={"endpoint_id": row.id},
+                severity=None,
+                shipment_id=None,
+                site_id=None,
+                study=None,
+                product_id=None,
+                deliver_by=None,
+                ladder="standard",
+            )
+            return await outbox.send_once(connection, row, news, at=at, wall_at=wall_at)
+
+    async def deliveries(
+        self, caller: Caller, endpoint_id: str, *, before_id: str | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return an endpoint's deliveries, newest first, each with its attempts."""
+        async with self._db.reading() as connection:
+            await self._own(connection, caller, endpoint_id)
+            own = [webhooks.delivery.c.endpoint_id == endpoint_id]
+            rows = await webhooks.deliveries(connection, own, before_id=before_id, limit=limit)
+            attempts = await webhooks.attempts_of(connection, [row.id for row in rows])
+        return _told(rows, attempts)
+
+    async def retry(self, caller: Caller, delivery_id: str) -> dict[str, Any]:
+        """Try a delivery again now.
+
+        Raises:
+            UnknownWebhook: there is none for this caller.
+            NothingToRetry: it is in flight or has arrived.
+        """
+        async with self._db.transaction() as connection:
+            own = [webhooks.delivery.c.id == delivery_id]
+            rows = await webhooks.deliveries(connection, own)
+            if not rows:
+                raise UnknownWebhook("no such delivery")
+            await self._own(connection, caller, rows[0].endpoint_id)
+            if rows[0].state in {"delivered", "inflight"}:
+                raise NothingToRetry(f"the delivery is {rows[0].state}")
+            now = {"state": "pending", "next_attempt_at": self._clock.wall(), "deliver_by": None}
+            await webhooks.change_delivery(connection, delivery_id, **now)
+            await self._audit(connection, caller, "retry", delivery_id)
+            attempts = await webhooks.attempts_of(connection, [delivery_id])
+            return _told(await webhooks.deliveries(connection, own), attempts)[0]
+
+    async def messages(self, caller: Caller, *, after_id: str | None, limit: int) -> list[dict[str, Any]]:
+        """Return the messages that the caller may see, in order, with the very bytes that were signed."""
+        async with self._db.reading() as connection:
+            rows = await webhooks.messages_after(
+                connection,
+                caller.organisation_id,
+                after_id=after_id,
+                before=self._clock.wall() - SAFE_HORIZON,
+                site_id=caller.site_id,
+                study=caller.study,
+                limit=limit,
+            )
+        return [{"id": row.id, "body": bytes(row.body).decode()} for row in rows]
+
+    async def _own(
+        self, connection: AsyncConnection, caller: Caller, endpoint_id: str, *, for_update: bool = False
+    ) -> Record:
+        rows = await webhooks.endpoints(
+            connection,
+            caller.organisation_id,
+            owner_key_id=_owner(caller),
+            id_=endpoint_id,
+            for_update=for_update,
+        )
+        if not rows:
+            raise UnknownWebhook("no such webhook")
+        return rows[0]
+
+    async def _check_filters(self, connection: AsyncConnection, caller: Caller, body: WebhookCreate) -> None:
+        for name, table in (("site_id", site), ("product_id", product)):
+            id_ = getattr(body, name)
+            if (
+                id_ is not None
+                and await reference.row(connection, table, caller.organisation_id, id_) is None
+            ):
+                raise Invalid(
+                    "the webhook's filter names what is not there",
+                    errors=(FieldError(f"/{name}", "no such object"),),
+                )
+
+    async def _store_secret(self, connection: AsyncConnection, endpoint_id: str, text: str) -> None:
+        row = {
+            "id": new_id(),
+            "endpoint_id": endpoint_id,
+            "encrypted": self._cipher.encrypt(text),
+            "valid_until": None,
+        }
+        await webhooks.insert(connection, webhooks.secret, [row])
+
+    async def _audit(
+        self,
+        connection: AsyncConnection,
+        caller: Caller,
+        action: str,
+        id_: str,
+        *,
+        new: dict[str, Any] | None = None,
+    ) -> None:
+        await audit.append(
+            connection,
+            organisation_id=caller.organisation_id,
+            at=self._clock.now(),
+            actor=caller.key_id,
+            action=action,
+            object_kind="webhook",
+            object_id=id_,
+            new=new,
+        )
+
+
+def endpoint_read(row: Any) -> WebhookRead:
+    """Return an endpoint as the contract has it."""
+    return WebhookRead(**{name: row[name] for name in WebhookRead.model_fields})
+
+
+def _owner(caller: Caller) -> str | None:
+    """Return whose endpoints a caller sees: a subscriber its own, everyone else all of the organisation."""
+    return caller.key_id if caller.role == "subscriber" else None
+
+
+def _told(rows: Any, attempts: Any) -> list[dict[str, Any]]:
+    by_delivery: dict[str, list[AttemptRead]] = defaultdict(list)
+    for one in attempts:
+        by_delivery[one.delivery_id].append(
+            AttemptRead(**{name: getattr(one, name) for name in AttemptRead.model_fields})
+        )
+    names = set(DeliveryRead.model_fields) - {"log"}
+    return [
+        DeliveryRead(log=by_delivery[row.id], **{name: row._mapping[name] for name in names}).model_dump(
+            mode="json"
+        )
+        for row in rows
+    ]

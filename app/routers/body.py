@@ -1,0 +1,87 @@
+"""Access before the body, the body before its shape: the order in which a request is judged."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from app.formats import strict_json
+from app.routers.dependencies import Requires
+from app.routers.problems import BodyTooLarge, UnsupportedMediaType
+
+BODY_MAX = 64 * 1024
+BULK_MAX = 8 * 1024 * 1024
+"""Limits in bytes, after decompression. Source: the contract."""
+
+
+class CheckedRoute(APIRoute):
+    """A route that asks who calls before it reads the body, and reads the body strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler with its checks before it."""
+        handler = super().get_route_handler()
+        guards = [one.call for one in self.dependant.dependencies if isinstance(one.call, Requires)]
+        takes_body = self.body_field is not None
+
+        async def checked(request: Request) -> Response:
+            for guard in guards:
+                await guard(request)
+            if takes_body:
+                value = await json_body(request, limit=BODY_MAX)
+                # Starlette's own caches: FastAPI then reads what was already parsed.
+                request._json = value
+                request._body = b"-"
+            return await handler(request)
+
+        return checked
+
+
+async def json_body(request: Request, *, limit: int) -> Any:
+    """Return the request's JSON value; an absent content type counts as JSON.
+
+    Raises:
+        UnsupportedMediaType, BodyTooLarge, UnparseableBody, AmbiguousJson.
+    """
+    if media_type(request) not in {"", "application/json"}:
+        raise UnsupportedMediaType("send application/json")
+    return strict_json.parse(await limited_body(request, limit=limit))
+
+
+def media_type(request: Request) -> str:
+    """Return the content type without its parameters, in small letters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def limited_body(request: Request, *, limit: int) -> bytes:
+    """Return the body, unpacked when it is gzip, and read no further than the limit.
+
+    Raises:
+        BodyTooLarge: it is longer, before or after unpacking.
+        UnsupportedMediaType: it is packed in another way, or is no gzip after all.
+    """
+    coding = request.headers.get("content-encoding", "identity").lower()
+    if coding not in {"identity", "gzip"}:
+        raise UnsupportedMediaType("send the body plain or as gzip")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(f"the body may hold {limit} bytes at most; split it")
+        chunks.append(chunk)
+    body = b"".join(chunks)
+    return _unpacked(body, limit=limit) if coding == "gzip" else body
+
+
+def _unpacked(body: bytes, *, limit: int) -> bytes:
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        plain = unpacker.decompress(body, limit + 1)
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise UnsupportedMediaType("the body says it is gzip and is not") from error
+    if len(plain) > limit:
+        raise BodyTooLarge(f"the body may hold {limit} bytes at most after unpacking; split it")
+    return plain

@@ -1,0 +1,203 @@
+"""Shipments: registered, listed, read, cancelled, and told."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.domain.access import Caller, hidden_fields
+from app.domain.shipment import Shipment
+from app.models.base import Instant
+from app.models.event import EventRead
+from app.models.shipment import (
+    Cancellation,
+    DeviceCreate,
+    DoseRead,
+    LegRead,
+    ShipmentCreate,
+    ShipmentRead,
+    ShipmentSummary,
+)
+from app.routers.body import CheckedRoute
+from app.routers.dependencies import HouseDep, Requires, parse_id
+from app.routers.paging import Cursor, Limit, page_answer, page_of
+from app.store import events, shipments
+from app.store.shipments import Brief
+from app.store.tables import shipment as table
+
+router = APIRouter(prefix="/v1/shipments", route_class=CheckedRoute, tags=["shipments"])
+
+Reader = Annotated[Caller, Depends(Requires("read:shipment"))]
+Text = Annotated[str | None, Query(max_length=120)]
+
+
+@router.post("", status_code=201, response_model=ShipmentRead)
+async def register_shipment(
+    body: ShipmentCreate, caller: Annotated[Caller, Depends(Requires("write:shipment"))], house: HouseDep
+) -> Response:
+    """Register one package with its doses and its way; it is assessed at once."""
+    brief, plan = await house.register.create(caller, body)
+    location = {"Location": f"/v1/shipments/{plan.id}"}
+    return _json(_read(brief, plan, caller), status=201, headers=location)
+
+
+@router.get("", response_model=None)
+async def list_shipments(
+    request: Request,
+    caller: Reader,
+    house: HouseDep,
+    state: Text = None,
+    site_id: Text = None,
+    carrier: Text = None,
+    study: Text = None,
+    lot: Text = None,
+    reference: Text = None,
+    consignment: Text = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """List shipments, newest first, with what was last assessed."""
+    page = page_of(request, caller, limit=limit, cursor=cursor)
+    equal = {
+        table.c.state: state,
+        table.c.site_id: parse_id(site_id) if site_id else None,
+        table.c.study: study,
+        table.c.reference: reference,
+        table.c.consignment: consignment,
+    }
+    filters = [column == value for column, value in equal.items() if value is not None]
+    filters += [
+        shipments.tagged(kind, value) for kind, value in (("carrier", carrier), ("lot", lot)) if value
+    ]
+    async with house.db.reading() as connection:
+        rows = await shipments.page(
+            connection,
+            caller.organisation_id,
+            filters=[*filters, *shipments.seen_by(caller)],
+            before_id=page.before_id,
+            limit=page.wanted,
+        )
+    return page_answer(request, page, [_summary(row._mapping) for row in rows])
+
+
+@router.get("/{shipment_id}", response_model=ShipmentRead)
+async def read_shipment(shipment_id: str, caller: Reader, house: HouseDep) -> Response:
+    """Return a shipment and the plan in force; couriers see no subject codes and no prescriptions."""
+    brief, plan = await house.register.read(caller, parse_id(shipment_id))
+    return _json(_read(brief, plan, caller))
+
+
+@router.post("/{shipment_id}/cancel", response_model=ShipmentRead)
+async def cancel_shipment(
+    shipment_id: str,
+    body: Cancellation,
+    caller: Annotated[Caller, Depends(Requires("cancel:shipment"))],
+    house: HouseDep,
+) -> Response:
+    """Cancel a shipment that has not been delivered; doing so again changes nothing."""
+    brief, plan = await house.register.cancel(caller, parse_id(shipment_id), reason=body.reason)
+    return _json(_read(brief, plan, caller))
+
+
+@router.get("/{shipment_id}/events", response_model=None)
+async def list_events(
+    shipment_id: str,
+    request: Request,
+    caller: Reader,
+    house: HouseDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """List everything recorded of a shipment, newest first."""
+    brief, _ = await house.register.read(caller, parse_id(shipment_id))
+    page = page_of(request, caller, limit=limit, cursor=cursor)
+    async with house.db.reading() as connection:
+        rows = await events.page(connection, brief.id, before_id=page.before_id, limit=page.wanted)
+    return page_answer(request, page, [_event(row._mapping) for row in rows])
+
+
+@router.get("/{shipment_id}/status", response_model=None)
+async def read_status(
+    shipment_id: str,
+    request: Request,
+    caller: Annotated[Caller, Depends(Requires("read:status"))],
+    house: HouseDep,
+    at: Annotated[Instant | None, Query(description="As of this instant, from what had occurred.")] = None,
+    known_at: Annotated[
+        Instant | None, Query(description="As of this instant, from what had been received.")
+    ] = None,
+) -> Response:
+    """Say where the package is, when it will arrive, and what that means for each dose."""
+    id_, now = parse_id(shipment_id), house.clock.now()
+    if at is None and known_at is None:
+        # An ETag's minute is the one the answer is for, so one instant serves both.
+        return await _now(request, house, caller, id_, now)
+    known = known_at or now
+    told = await house.status.as_of(caller, id_, at=at or known, known_at=known)
+    return _json(
+        told.document, headers=_tag(caller, told.version, (at or known).isoformat() + known.isoformat())
+    )
+
+
+async def _now(request: Request, house: Any, caller: Caller, id_: str, now: datetime) -> Response:
+    minute = now.replace(second=0, microsecond=0).isoformat()
+    if_none_match = request.headers.get("if-none-match")
+    if if_none_match:
+        headers = _tag(caller, await house.status.version(caller, id_), minute)
+        if headers["ETag"] in {one.strip() for one in if_none_match.split(",")}:
+            return Response(status_code=304, headers=headers)
+    told = await house.status.now(caller, id_, at=now)
+    return _json(told.document, headers=_tag(caller, told.version, minute))
+
+
+def _tag(caller: Caller, version: int, minute: str) -> dict[str, str]:
+    view = f"{caller.role}-{caller.carrier or caller.site_id or caller.study or ''}"
+    digest = f"{version}-{minute}-{view}".encode().hex()
+    return {"ETag": f'W/"{digest}"', "Vary": "Authorization", "Cache-Control": "private, no-cache"}
+
+
+def _summary(row: Any) -> dict[str, Any]:
+    return ShipmentSummary(**{name: row[name] for name in ShipmentSummary.model_fields}).model_dump(
+        mode="json"
+    )
+
+
+def _event(row: Any) -> dict[str, Any]:
+    return EventRead.model_validate({name: row[name] for name in EventRead.model_fields}).model_dump(
+        mode="json"
+    )
+
+
+def _read(brief: Brief, plan: Shipment, caller: Caller) -> dict[str, Any]:
+    hidden = hidden_fields(caller.role)
+    body = {
+        "id": plan.id,
+        "reference": plan.reference,
+        "study": plan.study,
+        "consignment": plan.consignment,
+        "product_id": plan.product.id,
+        "product_version": plan.product.version,
+        "site_id": plan.site.id,
+        "plan_version": plan.plan_version,
+        "state": brief.state,
+        "created_at": plan.registered_at,
+        "origin": _fields(plan.origin),
+        "package": _fields(plan.package) if plan.package else None,
+        "doses": [_dumped(DoseRead, dose, hidden) for dose in plan.doses],
+        "legs": [_dumped(LegRead, leg) for leg in plan.legs],
+        "devices": [_dumped(DeviceCreate, device) for device in plan.devices],
+    }
+    return ShipmentRead.model_validate(body).model_dump(mode="json")
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def _dumped(shape: Any, value: Any, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+    return {name: None if name in hidden else getattr(value, name) for name in shape.model_fields}
+
+
+def _json(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(body), status_code=status, headers=headers, media_type="application/json")

@@ -1,0 +1,25 @@
+"""What a tick does."""
+
+from app.errors import DosetrailError
+from app.pipeline.house import House
+from app.store import due
+from app.telemetry import log
+
+
+async def assess_due(house: House) -> int:
+    """Assess all that is due, the most urgent first, and note how long it waited; return how many were due."""
+    done = 0
+    try:
+        async with house.db.reading() as connection:
+            oldest_at = await due.oldest_due_at(connection, at=house.clock.now())
+        waited = house.clock.now() - oldest_at if oldest_at else None
+        house.metrics.due_lag_s.set(waited.total_seconds() / house.clock.rate if waited else 0.0)
+        while count := await house.assessor.run_due():
+            done += count
+        house.beats.assessed()
+    except DosetrailError as error:
+        log.warning("no assessment now", code=error.code, detail=error.detail)
+    except Exception as error:  # noqa: BLE001 - the loop's edge: the next tick tries again
+        log.error("assessing failed", exc_info=error)
+        house.metrics.assess_failures.labels(kind="tick").inc()
+    return done

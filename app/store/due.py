@@ -1,0 +1,116 @@
+"""When each shipment must be looked at next: the queue of the assessor."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.tables import shipment_due
+
+
+async def mark(connection: AsyncConnection, latest: Mapping[str, datetime | None], *, at: datetime) -> None:
+    """Order these shipments to be assessed at once, because something was heard; rows in id order.
+
+    `latest` gives the latest event's instant where one was heard; it only ever grows.
+    """
+    due = shipment_due.c
+    heard = sa.bindparam("b_heard", type_=due.latest_event_at.type)
+    newer = sa.case(
+        (heard.is_(None), due.latest_event_at),
+        (due.latest_event_at.is_(None), heard),
+        (heard > due.latest_event_at, heard),
+        else_=due.latest_event_at,
+    )
+    statement = (
+        sa.update(shipment_due)
+        .where(due.shipment_id == sa.bindparam("b_id"))
+        .values(
+            version=due.version + 1,
+            assess_at=sa.bindparam("b_at", type_=due.assess_at.type),
+            latest_event_at=newer,
+        )
+    )
+    rows = [{"b_id": one, "b_at": at, "b_heard": latest[one]} for one in sorted(latest)]
+    if rows:
+        await connection.execute(statement, rows)
+
+
+async def claim(
+    connection: AsyncConnection,
+    *,
+    at: datetime,
+    wall_at: datetime,
+    claim_id: str,
+    lease_until: datetime,
+    limit: int,
+) -> list[str]:
+    """Take the most urgent due shipments until `lease_until`; nobody else gets them meanwhile."""
+    due = shipment_due.c
+    free = sa.or_(due.lease_until.is_(None), due.lease_until < wall_at)
+    query = (
+        sa.select(due.shipment_id)
+        .where(due.assess_at <= at, free)
+        .order_by(due.urgent_at.asc().nulls_last(), due.assess_at, due.shipment_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(await connection.scalars(query))
+    if ids:
+        await connection.execute(
+            sa.update(shipment_due)
+            .where(due.shipment_id.in_(ids))
+            .values(claim_id=claim_id, lease_until=lease_until)
+        )
+    return ids
+
+
+async def still_claimed(
+    connection: AsyncConnection, ids: Collection[str], *, claim_id: str
+) -> dict[str, int]:
+    """Lock the rows of a claim and return their versions; what another has taken over is absent."""
+    due = shipment_due.c
+    query = (
+        sa.select(due.shipment_id, due.version)
+        .where(due.shipment_id.in_(list(ids)), due.claim_id == claim_id)
+        .order_by(due.shipment_id)
+        .with_for_update()
+    )
+    return {row.shipment_id: row.version for row in await connection.execute(query)}
+
+
+async def settle(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write when to look next (`b_at`, `b_urgent`) and give the rows (`b_id`) back."""
+    due = shipment_due.c
+    statement = (
+        sa.update(shipment_due)
+        .where(due.shipment_id == sa.bindparam("b_id"))
+        .values(
+            assess_at=sa.bindparam("b_at", type_=due.assess_at.type),
+            urgent_at=sa.bindparam("b_urgent", type_=due.urgent_at.type),
+            claim_id=None,
+            lease_until=None,
+        )
+    )
+    if rows:
+        await connection.execute(statement, list(rows))
+
+
+async def release(connection: AsyncConnection, ids: Collection[str], *, claim_id: str) -> None:
+    """Give rows back as they are: they stay due."""
+    due = shipment_due.c
+    await connection.execute(
+        sa.update(shipment_due)
+        .where(due.shipment_id.in_(list(ids)), due.claim_id == claim_id)
+        .values(claim_id=None, lease_until=None)
+    )
+
+
+async def oldest_due_at(connection: AsyncConnection, *, at: datetime) -> datetime | None:
+    """Return since when the longest-waiting shipment is due; None when nothing is."""
+    due = shipment_due.c
+    found: datetime | None = await connection.scalar(
+        sa.select(sa.func.min(due.assess_at)).where(due.assess_at <= at)
+    )
+    return found

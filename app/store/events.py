@@ -1,0 +1,85 @@
+"""Events: appended, found again by their sender's id, and read back for the fold."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.observation import Event, Location
+from app.store.tables import Record, event
+
+SenderKey = tuple[str, str, str]
+"""(organisation id, source, event id): what an event is known by for ever."""
+
+
+async def known(connection: AsyncConnection, keys: Collection[SenderKey]) -> dict[SenderKey, Record]:
+    """Return the stored events among these, with what a receipt says."""
+    columns = (
+        event.c.id, event.c.organisation_id, event.c.source, event.c.event_id, event.c.digest, event.c.shipment_id,
+        event.c.lot, event.c.received_at, event.c.late, event.c.placed,
+    )  # fmt: skip
+    wanted = set(keys)
+    query = sa.select(*columns).where(
+        event.c.organisation_id.in_({key[0] for key in wanted}),
+        event.c.source.in_({key[1] for key in wanted}),
+        event.c.event_id.in_({key[2] for key in wanted}),
+    )
+    rows: Sequence[Record] = (await connection.execute(query)).all()
+    found = {(row.organisation_id, row.source, row.event_id): row for row in rows}
+    return {key: row for key, row in found.items() if key in wanted}
+
+
+async def append(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write new events."""
+    if rows:
+        await connection.execute(sa.insert(event), list(rows))
+
+
+async def of_shipments(
+    connection: AsyncConnection, lots_of: Mapping[str, Collection[str]], organisations: Collection[str]
+) -> dict[str, tuple[Event, ...]]:
+    """Return all events that concern each shipment: its own, and those about a lot it holds."""
+    found: dict[str, list[Event]] = defaultdict(list)
+    for row in await connection.execute(sa.select(event).where(event.c.shipment_id.in_(list(lots_of)))):
+        found[row.shipment_id].append(_event(row))
+    lots = {lot for held in lots_of.values() for lot in held}
+    if lots:
+        query = sa.select(event).where(
+            event.c.organisation_id.in_(list(organisations)), event.c.lot.in_(lots)
+        )
+        for row in await connection.execute(query):
+            for shipment_id, held in lots_of.items():
+                if row.lot in held:
+                    found[shipment_id].append(_event(row))
+    return {shipment_id: tuple(found[shipment_id]) for shipment_id in lots_of}
+
+
+async def page(
+    connection: AsyncConnection, shipment_id: str, *, before_id: str | None, limit: int
+) -> Sequence[Record]:
+    """Return a shipment's events, newest first, after the one named in the list."""
+    query = sa.select(event).where(event.c.shipment_id == shipment_id)
+    if before_id is not None:
+        query = query.where(event.c.id < before_id)
+    return (await connection.execute(query.order_by(event.c.id.desc()).limit(limit))).all()
+
+
+def _event(row: Record) -> Event:
+    return Event(
+        id=row.id,
+        event_id=row.event_id,
+        source=row.source,
+        type=row.type,
+        occurred_at=row.occurred_at,
+        effective_at=row.effective_at,
+        received_at=row.received_at,
+        leg=row.leg,
+        dose=row.dose,
+        lot=row.lot,
+        carrier=row.carrier,
+        location=Location(**row.location) if row.location else None,
+        reason=row.reason,
+        details=row.details,
+    )

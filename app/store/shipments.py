@@ -1,0 +1,223 @@
+"""Shipments, their plans, and the names they are found by."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.access import Caller, ShipmentScope
+from app.domain.shipment import Shipment
+from app.store.tables import Record, shipment, shipment_due, shipment_plan, shipment_tag
+
+Name = tuple[str, str]
+"""(kind, value), kind being `shipment_id`, `reference`, `waybill` or `package_code`."""
+
+_PLANS: TypeAdapter[Shipment] = TypeAdapter(Shipment)
+_TAGGED = frozenset({"waybill", "package_code"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """What writing to a shipment needs to know of it."""
+
+    id: str
+    organisation_id: str
+    reference: str
+    site_id: str
+    product_id: str
+    study: str | None
+    plan_version: int
+    baseline_at: datetime
+    first_instant_at: datetime
+    created_at: datetime
+    state: str
+    version: int
+    latest_event_at: datetime | None
+
+
+def tags_of(plan: Shipment) -> set[Name]:
+    """Return everything a plan can be looked up by besides its id and reference."""
+    tags = {("carrier", leg.carrier) for leg in plan.legs}
+    tags |= {("waybill", leg.waybill) for leg in plan.legs if leg.waybill}
+    tags |= {("lot", dose.lot) for dose in plan.doses if dose.lot}
+    tags |= {("device", device.device_id) for device in plan.devices}
+    if plan.package and plan.package.code:
+        tags.add(("package_code", plan.package.code))
+    return tags
+
+
+def scope_of(brief: Brief, plan: Shipment) -> ShipmentScope:
+    """Return what decides who may see a shipment."""
+    return ShipmentScope(
+        organisation_id=brief.organisation_id,
+        carriers=frozenset(leg.carrier for leg in plan.legs),
+        site_id=brief.site_id,
+        study=brief.study,
+    )
+
+
+async def insert(
+    connection: AsyncConnection, plan: Shipment, *, baseline_at: datetime, first_instant_at: datetime
+) -> None:
+    """Write a new shipment, its first plan, its names, and the order to assess it at once."""
+    own = {"organisation_id": plan.organisation_id}
+    await connection.execute(
+        sa.insert(shipment).values(
+            id=plan.id,
+            reference=plan.reference,
+            study=plan.study,
+            consignment=plan.consignment,
+            product_id=plan.product.id,
+            site_id=plan.site.id,
+            plan_version=plan.plan_version,
+            baseline_at=baseline_at,
+            first_instant_at=first_instant_at,
+            created_at=plan.registered_at,
+            state="planned",
+            **own,
+        )
+    )
+    await connection.execute(
+        sa.insert(shipment_plan).values(
+            shipment_id=plan.id,
+            plan_version=plan.plan_version,
+            known_from=plan.registered_at,
+            plan=_PLANS.dump_python(plan, mode="json"),
+            **own,
+        )
+    )
+    tags = [
+        {"kind": kind, "value": value, "shipment_id": plan.id} | own for kind, value in sorted(tags_of(plan))
+    ]
+    await connection.execute(sa.insert(shipment_tag), tags)
+    await connection.execute(
+        sa.insert(shipment_due).values(shipment_id=plan.id, version=1, assess_at=plan.registered_at, **own)
+    )
+
+
+async def find(
+    connection: AsyncConnection, organisation_id: str, names: Collection[Name]
+) -> dict[Name, tuple[str, ...]]:
+    """Return the ids of the shipments that bear each name; several where a waybill is shared."""
+    found: dict[Name, list[str]] = {}
+    for kind in ("shipment_id", "reference"):
+        column = shipment.c.id if kind == "shipment_id" else shipment.c.reference
+        values = [value for name_kind, value in names if name_kind == kind]
+        if values:
+            query = sa.select(column, shipment.c.id).where(
+                shipment.c.organisation_id == organisation_id, column.in_(values)
+            )
+            for value, shipment_id in await connection.execute(query):
+                found.setdefault((kind, value), []).append(shipment_id)
+    tagged = [name for name in names if name[0] in _TAGGED]
+    if tagged:
+        tag = shipment_tag.c
+        query = sa.select(tag.kind, tag.value, tag.shipment_id).where(
+            tag.organisation_id == organisation_id,
+            tag.kind.in_({kind for kind, _ in tagged}),
+            tag.value.in_({value for _, value in tagged}),
+        )
+        for kind, value, shipment_id in await connection.execute(query):
+            found.setdefault((kind, value), []).append(shipment_id)
+    return {name: tuple(ids) for name, ids in found.items()}
+
+
+async def briefs(
+    connection: AsyncConnection, ids: Collection[str], *, for_update: bool = False
+) -> dict[str, Brief]:
+    """Return what is known of the shipments, in id order; locked against other writers when asked."""
+    columns = (
+        shipment.c.id, shipment.c.organisation_id, shipment.c.reference, shipment.c.site_id, shipment.c.product_id,
+        shipment.c.study, shipment.c.plan_version, shipment.c.baseline_at, shipment.c.first_instant_at,
+        shipment.c.created_at, shipment.c.state, shipment_due.c.version, shipment_due.c.latest_event_at,
+    )  # fmt: skip
+    query = (
+        sa.select(*columns)
+        .join(shipment_due, shipment_due.c.shipment_id == shipment.c.id)
+        .where(shipment.c.id.in_(list(ids)))
+        .order_by(shipment.c.id)
+    )
+    if for_update:
+        query = query.with_for_update(of=shipment_due)
+    return {row.id: Brief(**row._mapping) for row in await connection.execute(query)}
+
+
+class Plans:
+    """Plans by shipment and version; a version never changes, so each is read and parsed once."""
+
+    def __init__(self, *, kept: int = 20_000) -> None:
+        self._kept = kept
+        self._plans: dict[tuple[str, int], Shipment] = {}
+
+    async def load(self, connection: AsyncConnection, found: Mapping[str, Brief]) -> dict[str, Shipment]:
+        """Return the plan in force of each shipment."""
+        wanted = {one.id: (one.id, one.plan_version) for one in found.values()}
+        missing = [key for key in wanted.values() if key not in self._plans]
+        if missing:
+            row = shipment_plan.c
+            query = sa.select(row.shipment_id, row.plan_version, row.plan).where(
+                row.shipment_id.in_([shipment_id for shipment_id, _ in missing])
+            )
+            for shipment_id, plan_version, plan in await connection.execute(query):
+                self._keep((shipment_id, plan_version), _PLANS.validate_python(plan))
+        return {shipment_id: self._plans[key] for shipment_id, key in wanted.items()}
+
+    def _keep(self, key: tuple[str, int], plan: Shipment) -> None:
+        if len(self._plans) >= self._kept:
+            del self._plans[next(iter(self._plans))]
+        self._plans[key] = plan
+
+
+async def ids_with_tag(
+    connection: AsyncConnection, organisation_id: str, kind: str, values: Collection[str]
+) -> set[str]:
+    """Return the shipments that bear any of the values."""
+    tag = shipment_tag.c
+    query = sa.select(tag.shipment_id).where(
+        tag.organisation_id == organisation_id, tag.kind == kind, tag.value.in_(list(values))
+    )
+    return set(await connection.scalars(query))
+
+
+async def page(
+    connection: AsyncConnection,
+    organisation_id: str,
+    *,
+    filters: Sequence[sa.ColumnElement[bool]],
+    before_id: str | None,
+    limit: int,
+) -> Sequence[Record]:
+    """Return shipments, newest first, that come after the one named in the list."""
+    query = sa.select(shipment).where(shipment.c.organisation_id == organisation_id, *filters)
+    if before_id is not None:
+        query = query.where(shipment.c.id < before_id)
+    return (await connection.execute(query.order_by(shipment.c.id.desc()).limit(limit))).all()
+
+
+def tagged(kind: str, value: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a shipment bears a tag."""
+    tag = shipment_tag.c
+    return shipment.c.id.in_(
+        sa.select(tag.shipment_id).where(
+            tag.organisation_id == shipment.c.organisation_id, tag.kind == kind, tag.value == value
+        )
+    )
+
+
+async def store_assessed(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write what lists show of the last assessment; each row has `b_id` and the columns."""
+    await connection.execute(
+        sa.update(shipment).where(shipment.c.id == sa.bindparam("b_id")), [dict(row) for row in rows]
+    )
+
+
+def seen_by(caller: Caller) -> Sequence[sa.ColumnElement[bool]]:
+    """Return what narrows a list to the caller's own shipments, as `may` judges one by one."""
+    if caller.role == "courier":
+        return [tagged("carrier", caller.carrier or "")]
+    own = ((shipment.c.site_id, caller.site_id), (shipment.c.study, caller.study))
+    return [column == value for column, value in own if value is not None]

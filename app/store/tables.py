@@ -1,0 +1,40 @@
+"""The tables as Core sees them."""
+
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from app.models.access import ApiKey, Organisation
+from app.models.alert import Alert, AlertHistory
+from app.models.audit import AuditEntry
+from app.models.clock import ClockAnchor
+from app.models.event import Event
+from app.models.product import Product
+from app.models.reading import Reading
+from app.models.shipment import Shipment, ShipmentDue, ShipmentPlan, ShipmentTag, ShipmentView
+from app.models.site import Site
+
+Record = sa.Row[*tuple[Any, ...]]
+"""A row as a query returned it."""
+
+
+def table_of(model: Any) -> sa.Table:
+    """Return the Core table of a row class."""
+    return cast(sa.Table, model.__table__)
+
+
+organisation = table_of(Organisation)
+api_key = table_of(ApiKey)
+site = table_of(Site)
+product = table_of(Product)
+shipment = table_of(Shipment)
+shipment_plan = table_of(ShipmentPlan)
+shipment_tag = table_of(ShipmentTag)
+shipment_due = table_of(ShipmentDue)
+shipment_view = table_of(ShipmentView)
+event = table_of(Event)
+reading = table_of(Reading)
+alert = table_of(Alert)
+alert_history = table_of(AlertHistory)
+audit_entry = table_of(AuditEntry)
+clock_anchor = table_of(ClockAnchor)
