@@ -25,6 +25,7 @@ ESTIMATE_WEIGHT = 0.7
 ESTIMATE_SPREAD_MINUTES = 15.0
 """How far a carrier's own estimate is believed. Source: our convention, until its accuracy is learned."""
 UNHEARD_FLOOR = 1e-12
+_STOPPED = frozenset({"leg_cancelled", "refused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,9 @@ class _Chain:
                 running = False
             previous = leg
         received = grids.after(way.shares, grids.spectrum(lanes.receipt(), 0.0, self.grid.step_minutes))
-        way.shares = self._unheard(way, received) if running else received
+        self._reach(way, received)
+        total = float(way.shares.sum()) + way.lost
+        way.shares = way.shares / total if total > UNHEARD_FLOOR else np.zeros(COUNT)
         return way
 
     def _stages(self) -> list[tuple[Leg, LegFacts, bool]]:
@@ -204,13 +207,8 @@ class _Chain:
             departed = self._catch(leg, ready, scheduled)
         else:
             departed = self._held(scheduled) if running else scheduled
-        cancelled = self.lanes.cancelled_share.get(leg.mode, 0.0)
-        total = float(departed.sum())
-        way.shares, way.lost = departed * (1 - cancelled), way.lost + cancelled * total
-        if facts.failed in {"leg_cancelled", "refused"}:
-            way.shares = np.zeros(COUNT)
-        elif running:
-            way.shares = self._unheard(way, way.shares)
+        cancelled = 1.0 if facts.failed in _STOPPED else self.lanes.cancelled_share.get(leg.mode, 0.0)
+        self._reach(way, departed * (1 - cancelled))
         self._note(way, leg, "dwell", self._median_delay(way, leg.planned_departure_at), basis)
 
     def _scheduled(self, leg: Leg, facts: LegFacts, delay: Distribution) -> Array:
@@ -253,16 +251,12 @@ class _Chain:
         step = self.grid.step_minutes
         spectra = np.stack([grids.spectrum(one, planned, step) for one in residuals])
         arrived = grids.after(parts, spectra)
-        diverted = self.lanes.diverted_share.get(leg.mode, 0.0)
-        way.lost += diverted * float(arrived.sum())
-        arrived = arrived * (1 - diverted)
         if facts.estimated_arrival_at is not None:
             arrived = self._believed(arrived, facts.estimated_arrival_at)
-        if facts.failed in {"leg_cancelled", "refused"}:
-            arrived = np.zeros(COUNT)
-        elif running:
-            arrived = self._unheard(way, self._held(arrived))
-        way.shares = arrived
+        if running:
+            arrived = self._held(arrived)
+        diverted = 1.0 if facts.failed in _STOPPED else self.lanes.diverted_share.get(leg.mode, 0.0)
+        self._reach(way, arrived * (1 - diverted))
         self._note(way, leg, "transit", self._median_delay(way, leg.planned_arrival_at), residuals[0].basis)
 
     def _by_delay(self, departed: Array, leg: Leg) -> Array:
@@ -273,16 +267,15 @@ class _Chain:
         bucket = np.searchsorted(np.asarray(edges), delays)
         return np.stack([np.where(bucket == index, departed, 0.0) for index in range(len(edges) + 1)])
 
-    def _unheard(self, way: _Way, shares: Array) -> Array:
-        """Condition the running segment on the silence so far; what is lost is never heard of and gains weight."""
-        weighed = shares * self.unheard
-        total = float(weighed.sum()) + way.lost
-        if total < UNHEARD_FLOOR:
-            way.lost = 1.0
-            return np.zeros(COUNT)
-        way.lost /= total
-        result: Array = weighed / total
-        return result
+    def _reach(self, way: _Way, shares: Array) -> None:
+        """Take the way to its next event, which has not been heard of either.
+
+        Each way the package may have gone is weighed by how likely all of this silence is on it: it is the forward
+        pass of a hidden Markov model. What is cancelled, diverted or past the grid is never heard of and keeps its
+        weight, so that it gains on the rest.
+        """
+        way.lost += max(float(way.shares.sum() - shares.sum()), 0.0)
+        way.shares = shares * self.unheard
 
     def _median_delay(self, way: _Way, planned_at: datetime) -> float:
         known = float(way.shares.sum())

@@ -137,6 +137,18 @@ def _surface_residual(mode: Mode, planned_minutes: int) -> Distribution:
     return Distribution(low, shares / shares.sum(), f"default for {mode} transit")
 
 
+def _surface_delay(mode: str) -> Distribution:
+    """Return a departure 10 minutes early to an hour late, and one in fifty that something is wrong with.
+
+    Source: our convention; the wide tail is what makes silence tell.
+    """
+    usual = lognormal(15.0, 0.7, "usual")
+    shares = np.zeros(12 * 60)
+    shares[: len(usual.shares)] = 0.98 * usual.shares
+    slope = np.exp(-np.arange(len(shares)) / 120.0)
+    return Distribution(-10, shares + 0.02 * slope / slope.sum(), f"default for {mode} departures")
+
+
 def _learned(counts: list[int], low: int, *, tail: float, tail_minutes: float, basis: str) -> Distribution:
     """Return a histogram with a small exponential tail, so that silence beyond all history is still possible."""
     shares = np.asarray(counts, dtype=np.float64)
@@ -156,11 +168,7 @@ def _priors() -> LaneStatistics:
     air = _learn_air()
     basis = f"air history, n={air['legs']:,}"
     delay = _learned(air["delay_counts"], air["delay_low_minutes"], tail=1e-4, tail_minutes=60.0, basis=basis)
-    on_time = lognormal(15.0, 0.7, "default for departures by road")
-    delays = {
-        mode: Distribution(on_time.low_minutes - 10, on_time.shares, f"default for {mode} departures")
-        for mode in ("road", "rail", "sea")
-    }
+    delays = {mode: _surface_delay(mode) for mode in ("road", "rail", "sea")}
     return LaneStatistics(
         version="priors-1",
         departure_delay=MappingProxyType(delays | {"air": delay}),

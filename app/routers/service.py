@@ -46,9 +46,7 @@ async def metrics(house: HouseDep) -> Response:
 
 def install_docs(app: FastAPI) -> None:
     """Serve the interactive documentation from files of our own."""
-    app.mount(
-        "/docs/assets", StaticFiles(directory=Path(swagger_ui_bundle.swagger_ui_path)), name="docs-assets"
-    )
+    app.mount("/docs/assets", StaticFiles(directory=_swagger_files()), name="docs-assets")
 
     @app.get("/docs", include_in_schema=False)
     async def docs(_: Request) -> Response:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from app.domain.bedside import DoseCare
-
 from app.domain.custody import Journey, LegFacts, Position
 from app.domain.eta import Arrival, Contribution, Forecast
 from app.domain.observation import Event

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from app.domain.lanes import PRIORS
 
 from app.domain import eta
 from app.domain.alerts import AlertChange, Condition, OpenAlert
 from app.domain.assessment import Assessment, Snapshot, assess
+from app.domain.lanes import PRIORS
 from app.domain.observation import Event, Location
 from app.domain.rules import RULES
 from app.domain.ruling import Facts, OpenSeverity, Rule

@@ -3,16 +3,16 @@
 import json
 from collections.abc import Iterable
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from app.domain.lanes import PRIORS
 
 from app.domain import assessment as module
 from app.domain import eta
 from app.domain.alerts import OpenAlert
 from app.domain.assessment import Assessment, Snapshot, assess
+from app.domain.bedside import Assay
+from app.domain.lanes import PRIORS
 from app.domain.observation import Event
 from app.domain.status import instant_text, render_at, status_document, stored_view, without
 from app.domain.thermal import DeviceSummary
@@ -166,7 +166,7 @@ def test_a_dose_without_activity_has_none_later_either() -> None:
 
 
 def test_an_assay_stands_beside_the_decayed_activity(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = SimpleNamespace(measured_mbq=7010.0, measured_at=at("13:30"), ratio=0.98)
+    measured = Assay(measured_mbq=7010.0, measured_at=at("13:30"))
     monkeypatch.setattr(module, "fold_doses", lambda *_: {"d1": made.care(assay=measured)})
 
     document, _, _ = told()
@@ -174,7 +174,7 @@ def test_an_assay_stands_beside_the_decayed_activity(monkeypatch: pytest.MonkeyP
     assert document["doses"][0]["assay"] == {
         "measured_mbq": 7010.0,
         "measured_at": at("13:30"),
-        "ratio": 0.98,
+        "ratio": pytest.approx(7010.0 / (7400.0 * 2 ** (-13.5 / (6.6443 * 24)))),
     }
 
 
