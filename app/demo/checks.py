@@ -18,8 +18,8 @@ def lost_or_doubled(
 
     A scan is what happened: the same type, leg and instant under another id is a double.
     """
-    held = Counter((one["type"], one["leg"], _instant(one["occurred_at"])) for one in stored)
-    told = {(one["type"], one["leg"], _instant(one["occurred_at"])) for one in sent}
+    held = Counter((one["type"], one.get("leg") or 0, _instant(one["occurred_at"])) for one in stored)
+    told = {(one["type"], one.get("leg") or 0, _instant(one["occurred_at"])) for one in sent}
     for scan in sorted(told - held.keys()):
         yield f"{reference}: {scan[0]} of leg {scan[1]} was acknowledged and is lost"
     for scan, count in sorted(held.items()):

@@ -34,10 +34,10 @@ PRESCRIBED_MBQ: Final = {"Lu-177": 7400.0, "Ac-225": 8.0, "F-18": 370.0}
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One event as it will be sent: when, by whom, how often, and the body."""
+    """One event as it will be sent: when, by which carrier or hospital, how often, and the body."""
 
     post_at: datetime
-    carrier: str
+    sender: str
     body: dict[str, Any]
     times: int = 1
     skew: timedelta | None = None
@@ -116,16 +116,22 @@ def _story(number: int, flight: Flight, nuclide: str, dice: random.Random) -> St
     legs = _legs(flight)
     left_at = legs[0]["planned_departure_at"] + dice.uniform(-5, 20) * MINUTE
     at_airport_at = left_at + dice.uniform(50, 75) * MINUTE
-    steps = [("picked_up", 1, left_at - 10 * MINUTE), ("departed", 1, left_at), ("arrived", 1, at_airport_at)]
+    steps: list[tuple[str, int | None, datetime]] = [
+        ("picked_up", 1, left_at - 10 * MINUTE),
+        ("departed", 1, left_at),
+        ("arrived", 1, at_airport_at),
+    ]
     delivered_at = None
     if flight.departed_at is not None and flight.arrived_at is not None:
-        on_road_at = max(flight.arrived_at + dice.uniform(35, 55) * MINUTE, legs[2]["planned_departure_at"])
-        delivered_at = on_road_at + dice.uniform(35, 60) * MINUTE
+        driver_at = legs[2]["planned_departure_at"] + dice.uniform(-5, 25) * MINUTE
+        on_road_at = max(flight.arrived_at + dice.uniform(35, 55) * MINUTE, driver_at)
+        delivered_at = on_road_at + dice.uniform(45, 65) * MINUTE
         steps += [
             ("departed", 2, flight.departed_at),
             ("arrived", 2, flight.arrived_at),
             ("departed", 3, on_road_at),
             ("delivered", 3, delivered_at),
+            ("received", None, delivered_at + 15 * MINUTE),
         ]
     elif number % 2:
         # Every other cancellation is told, an hour late; of the rest nobody says a word.
@@ -169,7 +175,9 @@ def _leg(
     }
 
 
-def _scans(story: Story, steps: list[tuple[str, int, datetime]], dice: random.Random) -> Iterator[Scan]:
+def _scans(
+    story: Story, steps: list[tuple[str, int | None, datetime]], dice: random.Random
+) -> Iterator[Scan]:
     """Yield the scans of what happened: most told soon, some hours late, some twice, some by a wrong clock."""
     for index, (type_, leg, happened_at) in enumerate(steps):
         occurred_at = happened_at.replace(microsecond=0)
@@ -180,7 +188,6 @@ def _scans(story: Story, steps: list[tuple[str, int, datetime]], dice: random.Ra
             "reference": story.reference,
             "type": type_,
             "occurred_at": (occurred_at + (skew or timedelta(0))).isoformat(),
-            "leg": leg,
-        }
-        carrier = ROAD if leg != 2 else story.flight.carrier
-        yield Scan(occurred_at + delay * MINUTE, carrier, body, 2 if dice.random() < 0.15 else 1, skew)
+        } | ({"leg": leg} if leg else {})
+        sender = story.flight.carrier if leg == 2 else ROAD if leg else story.flight.destination
+        yield Scan(occurred_at + delay * MINUTE, sender, body, 2 if dice.random() < 0.15 else 1, skew)

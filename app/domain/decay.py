@@ -4,9 +4,14 @@ Source: A(t) = A0 * 2 ** (-t / T), European Pharmacopoeia 0125.
 """
 
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from app.errors import Invalid
+
+FIRST_INSTANT: Final = datetime(1000, 1, 1, tzinfo=UTC)
+LAST_INSTANT: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Where a calculated instant stops. Source: our convention, so that a site's offset and hours still fit beside it."""
 
 
 class NaiveTime(Invalid):
@@ -18,27 +23,39 @@ class NaiveTime(Invalid):
 def activity_at(activity_mbq: float, *, half_life_s: float, reference_at: datetime, at: datetime) -> float:
     """Return the activity at `at`, in MBq.
 
-    Before `reference_at` the answer exceeds `activity_mbq`: that is physics, not an error.
+    Before `reference_at` the answer exceeds `activity_mbq`: that is physics, not an error. It is infinite where no
+    number can hold it, 1024 half-lives before (a week for N-13), and zero as long after.
 
     Raises:
         NaiveTime: either instant lacks a time zone.
     """
-    if reference_at.tzinfo is None or at.tzinfo is None:
-        raise NaiveTime("an activity needs instants with a time zone")
-    return activity_mbq * math.exp2(-(at - reference_at).total_seconds() / half_life_s)
+    # One zone's two instants subtract as wall-clock times in Python, an hour off across a clock change; UTC's do not.
+    elapsed_s = (_in_utc(at) - _in_utc(reference_at)).total_seconds()
+    try:
+        return activity_mbq * math.exp2(-elapsed_s / half_life_s)
+    except OverflowError:
+        return math.inf
 
 
 def decayed_to(
     activity_mbq: float, level_mbq: float, *, half_life_s: float, reference_at: datetime
-) -> datetime | None:
-    """Return the instant at which the activity has fallen to `level_mbq`; None where no calendar reaches it.
+) -> datetime:
+    """Return the instant at which the activity has fallen to `level_mbq`, to the nearest microsecond.
 
-    A level above the activity lies before `reference_at`. Both activities are positive.
+    A level above the activity lies before `reference_at`. Both activities are positive. What lies beyond the years
+    1000 to 9000 stops there, so that it still compares as long ago, or as never in practice.
+
+    Raises:
+        NaiveTime: `reference_at` lacks a time zone.
     """
+    start_at = _in_utc(reference_at)
+    # The difference, because the quotient of two extremes is more than a number can hold.
+    halvings = math.log2(activity_mbq) - math.log2(level_mbq)
     try:
-        return reference_at + timedelta(seconds=half_life_s * math.log2(activity_mbq / level_mbq))
+        reached_at = start_at + timedelta(seconds=half_life_s * halvings)
     except OverflowError:
-        return None
+        return LAST_INSTANT if halvings > 0 else FIRST_INSTANT
+    return min(max(reached_at, FIRST_INSTANT), LAST_INSTANT)
 
 
 def relative_uncertainty(*, elapsed_s: float, half_life_s: float, half_life_uncertainty_s: float) -> float:
@@ -57,7 +74,18 @@ def volume_to_draw_ml(
     reference_at: datetime,
     at: datetime,
 ) -> float:
-    """Return the volume that holds `activity_mbq` at `at`; the concentration is that at `reference_at`."""
-    return activity_mbq / activity_at(
-        concentration_mbq_per_ml, half_life_s=half_life_s, reference_at=reference_at, at=at
-    )
+    """Return the volume that holds `activity_mbq` at `at`; the concentration is that at `reference_at`.
+
+    Infinite once nothing measurable is left: no volume holds it.
+
+    Raises:
+        NaiveTime: either instant lacks a time zone.
+    """
+    left = activity_at(concentration_mbq_per_ml, half_life_s=half_life_s, reference_at=reference_at, at=at)
+    return activity_mbq / left if left > 0 else math.inf
+
+
+def _in_utc(instant: datetime) -> datetime:
+    if instant.utcoffset() is None:
+        raise NaiveTime("an activity needs instants with a time zone")
+    return instant.astimezone(UTC)

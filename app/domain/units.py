@@ -1,18 +1,33 @@
 """Units of activity at the edge, and the slips between them. Inside the house there is only MBq."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Final
 
-MBQ_PER: Final[Mapping[str, float]] = MappingProxyType(
-    {"Bq": 1e-6, "kBq": 1e-3, "MBq": 1.0, "GBq": 1e3, "TBq": 1e6, "uCi": 0.037, "mCi": 37.0, "Ci": 37_000.0}
+MBQ_PER: Final[Mapping[str, Fraction]] = MappingProxyType(
+    {
+        "Bq": Fraction(1, 1_000_000),
+        "kBq": Fraction(1, 1000),
+        "MBq": Fraction(1),
+        "GBq": Fraction(1000),
+        "TBq": Fraction(1_000_000),
+        "uCi": Fraction(37, 1000),
+        "mCi": Fraction(37),
+        "Ci": Fraction(37_000),
+    }
 )
 """MBq in one of each unit. Source: 1 Ci = 3.7e10 Bq exactly, by definition."""
 
 
+def exact(value: float) -> Fraction:
+    """Return the decimal number that was written, not the binary one nearest to it."""
+    return Fraction(repr(value))
+
+
 def to_mbq(value: float, unit: str) -> float:
-    """Return an activity in MBq; `unit` is a key of `MBQ_PER`."""
-    return value * MBQ_PER[unit]
+    """Return an activity in MBq, the nearest number to the decimal as written; `unit` is a key of `MBQ_PER`."""
+    return float(exact(value) * MBQ_PER[unit])
 
 
 def unit_slip(activity_mbq: float, *, usual_min_mbq: float, usual_max_mbq: float) -> str | None:
@@ -26,7 +41,7 @@ def unit_slip(activity_mbq: float, *, usual_min_mbq: float, usual_max_mbq: float
         meant_mbq = to_mbq(activity_mbq, unit)
         if usual_min_mbq <= meant_mbq <= usual_max_mbq:
             return (
-                f"looks like {unit} written as MBq: usual for this product are {usual_min_mbq:g} to "
-                f"{usual_max_mbq:g} MBq; write {meant_mbq:g} if {unit} was meant"
+                f"looks like {unit} written as MBq: usual for this product are {usual_min_mbq:.12g} to "
+                f"{usual_max_mbq:.12g} MBq; write {meant_mbq:.12g} if {unit} was meant"
             )
     return None

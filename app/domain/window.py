@@ -4,14 +4,15 @@ All bounds are bounds on the *start* of the administration: a product whose boun
 administration minutes taken off. Exactly at a bound is inside.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import Literal
 
 from app.domain.decay import activity_at, decayed_to, volume_to_draw_ml
 from app.domain.nuclides import half_life_of
 from app.domain.shipment import Dose, Product
+from app.domain.units import exact
 
 Bound = tuple[datetime, str]
 
@@ -48,52 +49,66 @@ def activity_bounds(dose: Dose, product: Product) -> tuple[float | None, float |
         return None, None
     if product.draw == "by_volume":
         return dose.prescribed_activity_mbq, None
-    prescribed = _exact(dose.prescribed_activity_mbq)
-    floor = float(prescribed * (1 - _exact(product.lower_tolerance)))
+    prescribed = exact(dose.prescribed_activity_mbq)
+    floor = float(prescribed * (1 - exact(product.lower_tolerance)))
     upper = product.upper_tolerance
-    return floor, None if upper is None else float(prescribed * (1 + _exact(upper)))
+    return floor, None if upper is None else float(prescribed * (1 + exact(upper)))
 
 
 def activity_of(dose: Dose, product: Product, *, at: datetime) -> float | None:
-    """Return the container's decayed activity at `at` in MBq; None for a kit."""
+    """Return the container's decayed activity at `at` in MBq.
+
+    None for a kit, and so long before calibration that no number can hold it.
+    """
     half_life = half_life_of(product)
     if half_life is None or dose.calibrated_activity_mbq is None or dose.calibrated_at is None:
         return None
-    return activity_at(
-        dose.calibrated_activity_mbq, half_life_s=half_life.value_s, reference_at=dose.calibrated_at, at=at
+    return _finite(
+        activity_at(
+            dose.calibrated_activity_mbq,
+            half_life_s=half_life.value_s,
+            reference_at=dose.calibrated_at,
+            at=at,
+        )
     )
 
 
 def draw_volume_ml(dose: Dose, product: Product, *, at: datetime) -> float | None:
-    """Return the volume that holds the prescription at `at`; None unless the product is drawn by volume."""
+    """Return the volume that holds the prescription at `at`, though the vial may hold less.
+
+    None unless the product is drawn by volume, and once so little is left that no volume holds it.
+    """
     half_life, concentration = half_life_of(product), _concentration(dose, product)
     prescribed_mbq = dose.prescribed_activity_mbq or dose.prescribed_min_mbq
     if product.draw != "by_volume" or half_life is None or dose.calibrated_at is None:
         return None
     if concentration is None or prescribed_mbq is None:
         return None
-    return volume_to_draw_ml(
-        prescribed_mbq,
-        concentration_mbq_per_ml=concentration,
-        half_life_s=half_life.value_s,
-        reference_at=dose.calibrated_at,
-        at=at,
+    return _finite(
+        volume_to_draw_ml(
+            prescribed_mbq,
+            concentration_mbq_per_ml=concentration,
+            half_life_s=half_life.value_s,
+            reference_at=dose.calibrated_at,
+            at=at,
+        )
     )
 
 
 def in_activity_window(
     dose: Dose, product: Product, *, at: datetime
 ) -> Literal["inside", "below", "above"] | None:
-    """Judge an administration that starts at `at`; None where there is no activity window."""
-    judged_at = at + _lag(product)
-    activity_mbq = _available_mbq(dose, product, at=judged_at)
+    """Judge an administration that starts at `at`; None where there is no activity window.
+
+    It compares instants, not activities, so that it never contradicts the ends that `usable_window` tells.
+    """
     floor_mbq, ceiling_mbq = activity_bounds(dose, product)
-    if activity_mbq is None or floor_mbq is None:
+    if floor_mbq is None or half_life_of(product) is None or _held_mbq(dose, product) is None:
         return None
-    # A window's end, computed as an instant, is whole microseconds: it must not fall outside by their rounding.
-    if activity_mbq < floor_mbq * (1 - 1e-8):
-        return "below"
-    return "above" if ceiling_mbq is not None and activity_mbq > ceiling_mbq * (1 + 1e-8) else "inside"
+    opens_at, ends_at = _level_at(dose, product, ceiling_mbq), _level_at(dose, product, floor_mbq)
+    if opens_at is not None and at < opens_at:
+        return "above"
+    return "below" if ends_at is not None and at > ends_at else "inside"
 
 
 def usable_window(
@@ -128,22 +143,22 @@ def _activity_end(dose: Dose, product: Product, floor_mbq: float | None) -> list
 
 
 def _level_at(dose: Dose, product: Product, level_mbq: float | None) -> datetime | None:
-    """Return the start of the administration that meets the level exactly."""
-    half_life = half_life_of(product)
-    if level_mbq is None or half_life is None or dose.calibrated_at is None:
+    """Return the start of the administration that meets the level exactly; None where nothing has to be met."""
+    if level_mbq is None or level_mbq <= 0:
         return None
-    start_mbq = _available_mbq(dose, product, at=dose.calibrated_at)
-    if start_mbq is None or level_mbq <= 0:
+    half_life, held_mbq = half_life_of(product), _held_mbq(dose, product)
+    if half_life is None or held_mbq is None or dose.calibrated_at is None:
         return None
-    met_at = decayed_to(start_mbq, level_mbq, half_life_s=half_life.value_s, reference_at=dose.calibrated_at)
-    return met_at - _lag(product) if met_at else None
+    met_at = decayed_to(held_mbq, level_mbq, half_life_s=half_life.value_s, reference_at=dose.calibrated_at)
+    return met_at - _lag(product)
 
 
 def _clock_ends(dose: Dose, product: Product, first_punctured_at: datetime | None) -> list[Bound]:
     """Return what ends by the clock.
 
-    The shelf life runs from the dose's reference instant whatever its kind: it is the only one the maker gave, and
-    a product whose shelf life starts elsewhere is registered with that instant as reference.
+    Shelf life and clocks run from the dose's reference instant whatever its kind: it is the only one the maker
+    gave. Where they start elsewhere, the dose is registered with that instant as reference, or with `expires_at`.
+    The clock from first puncture runs only once the puncture is known.
     """
     lag = _lag(product)
     ends: list[Bound] = [(dose.expires_at - lag, "label_expiry")] if dose.expires_at else []
@@ -156,14 +171,14 @@ def _clock_ends(dose: Dose, product: Product, first_punctured_at: datetime | Non
     return ends
 
 
-def _available_mbq(dose: Dose, product: Product, *, at: datetime) -> float | None:
-    """Return what can be given at `at`: the container's activity, or what its volume holds where it is drawn."""
-    concentration, half_life = _concentration(dose, product), half_life_of(product)
-    by_volume = product.draw == "by_volume" and concentration is not None and dose.volume_ml is not None
-    if not by_volume or half_life is None or dose.calibrated_at is None:
-        return activity_of(dose, product, at=at)
-    held_mbq = (concentration or 0.0) * (dose.volume_ml or 0.0)
-    return activity_at(held_mbq, half_life_s=half_life.value_s, reference_at=dose.calibrated_at, at=at)
+def _held_mbq(dose: Dose, product: Product) -> float | None:
+    """Return what could be given at the reference instant: the activity, or what the volume holds if it is drawn."""
+    concentration = _concentration(dose, product)
+    if dose.calibrated_at is None:
+        return None
+    if product.draw == "by_volume" and concentration is not None and dose.volume_ml is not None:
+        return concentration * dose.volume_ml
+    return dose.calibrated_activity_mbq
 
 
 def _concentration(dose: Dose, product: Product) -> float | None:
@@ -179,6 +194,5 @@ def _lag(product: Product) -> timedelta:
     return timedelta(minutes=product.administration_minutes if product.bound_applies == "end" else 0.0)
 
 
-def _exact(value: float) -> Fraction:
-    """Return the decimal number that was written, not the binary one nearest to it."""
-    return Fraction(repr(value))
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

