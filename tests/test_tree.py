@@ -22,7 +22,8 @@ TEXTS = {
     ".yaml",
     ".yml",
 }
-MEASURED = ".coverage"  # a test run's own record, never committed
+# A test run's own record, and the pointer of a git worktree: never committed.
+NOT_OURS = {".coverage", ".git"}
 PERSONAL_PATH = re.compile(r"(?<![\w.}/-])(?:/(?:home|root|work|Users)/|[A-Z]:\\Users\\)[\w.]")
 LINES_MAX = 400
 LOCKS = ("requirements.lock", "requirements-dev.lock")
@@ -30,7 +31,9 @@ LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 def texts() -> Iterator[Path]:
     candidates = [*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
-    return (path for path in candidates if path.is_file() and path.suffix in TEXTS and path.name != MEASURED)
+    return (
+        path for path in candidates if path.is_file() and path.suffix in TEXTS and path.name not in NOT_OURS
+    )
 
 
 def pins(lock: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -26,18 +27,21 @@ class Line:
 
 def show(console: Console, lines: Iterable[Line]) -> None:
     """Print one row per shipment, then how many actual arrivals the intervals held."""
-    table = Table(title="40 doses on real flights (New York, July and August 2013, moved to one day)")
+    table = Table(
+        title="40 doses on real flights (New York, July and August 2013, moved to one day)",
+        box=box.SIMPLE_HEAD,
+    )
     for name in (
         "shipment",
         "nuclide",
         "flight",
-        "MBq at arrival",
+        "MBq at\narrival",
         "planned",
         "actual",
         "p50 error",
-        "in p10–p90",
+        "in\np10–p90",
         "verdict",
-        "warned before loss",
+        "warned\nbefore loss",
     ):
         table.add_column(name, no_wrap=True)
     held = []

@@ -33,6 +33,8 @@ from app.demo.scenario import (
 RATE = 1500.0
 SEED = 20130715
 POLL_EVERY = 30 * MINUTE
+TABLE_WIDTH = 124
+"""Columns that the table needs; a pipe tells 80, and a verdict cut short says nothing."""
 Break = Literal["drop", "double", "forge", "mute"]
 
 
@@ -55,7 +57,7 @@ class Stage:
 
 def main(break_: Break | None) -> int:
     """Run the demonstration and return the exit status: 0 when everything held."""
-    console = Console()
+    console = Console(width=max(Console().width, TABLE_WIDTH))
     try:
         return asyncio.run(_run(console, break_))
     except (ServiceDied, UnexpectedAnswer, httpx.TransportError) as error:

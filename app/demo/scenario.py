@@ -13,7 +13,7 @@ BEGIN: Final = DAY + timedelta(hours=6)
 END: Final = DAY + timedelta(hours=27)
 SHIPMENTS: Final = 40
 MINUTE: Final = timedelta(minutes=1)
-HANDLING: Final = 45 * MINUTE
+HANDLING: Final = 15 * MINUTE
 ROAD: Final = "SWIFT"
 
 CITIES: Final = {
@@ -136,7 +136,7 @@ def _story(number: int, flight: Flight, nuclide: str, dice: random.Random) -> St
     elif number % 2:
         # Every other cancellation is told, an hour late; of the rest nobody says a word.
         steps.append(("leg_cancelled", 2, flight.planned_departure_at + 60 * MINUTE))
-    slack = dice.uniform(65, 100) * MINUTE
+    slack = dice.uniform(65, 90) * MINUTE
     story = Story(f"DEMO-{number + 1:02}", nuclide, flight, slack, delivered_at, legs)
     story.scans.extend(_scans(story, steps, dice))
     return story
