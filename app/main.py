@@ -25,7 +25,18 @@ from app.pipeline.register import Register
 from app.pipeline.secrets import cipher_of
 from app.pipeline.status import Status
 from app.pipeline.webhooks import Webhooks
-from app.routers import alerts, events, keys, problems, readings, reference, service, shipments, webhooks
+from app.routers import (
+    alerts,
+    errors_page,
+    events,
+    keys,
+    problems,
+    readings,
+    reference,
+    service,
+    shipments,
+    webhooks,
+)
 from app.routers.middleware import RequestIds
 from app.scheduler import runner
 from app.settings import Settings
@@ -44,6 +55,7 @@ ROUTERS: Sequence[APIRouter] = (
     alerts.router,
     webhooks.router,
     service.router,
+    errors_page.router,
 )
 
 

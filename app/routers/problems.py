@@ -38,7 +38,10 @@ STATUS_OF: Mapping[type[DosetrailError], tuple[int, str]] = {
     Invalid: (422, "Invalid"),
     Unavailable: (503, "Unavailable"),
 }
-_PLAIN = {404: "There is nothing at this path.", 405: "This path does not take this method."}
+_PLAIN = {
+    404: ("not_found", "Not found", "There is nothing at this path."),
+    405: ("method_not_allowed", "Method not allowed", "This path does not take this method."),
+}
 
 
 def status_of(error: DosetrailError) -> tuple[int, str]:
@@ -115,12 +118,13 @@ def _request_error(one: Any) -> FieldError:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what this handler is registered for
-    detail = _PLAIN.get(error.status_code, "The request cannot be taken.")
+    unforeseen = (f"http_{error.status_code}", "HTTP error", "The request cannot be taken.")
+    code, title, detail = _PLAIN.get(error.status_code, unforeseen)
     body = {
-        "type": f"/errors#http_{error.status_code}",
-        "title": "Not found" if error.status_code == 404 else "HTTP error",
+        "type": f"/errors#{code}",
+        "title": title,
         "status": error.status_code,
-        "code": "not_found" if error.status_code == 404 else f"http_{error.status_code}",
+        "code": code,
         "detail": detail,
         "request_id": request_id_of(request),
     }
