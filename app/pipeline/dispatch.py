@@ -3,25 +3,21 @@
 import asyncio
 import contextlib
 import random
-import ssl
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain import delivery as rules
 from app.errors import DosetrailError
 from app.models.base import new_id
-from app.pipeline import guard, outbox
+from app.pipeline import guard, outbox, sender
 from app.pipeline.outbox import NewMessage
-from app.pipeline.secrets import Cipher
+from app.pipeline.secrets import Cipher, WrongSecretKey
+from app.pipeline.sender import Answer
 from app.settings import Settings
 from app.store import webhooks
 from app.store.db import Database
@@ -31,22 +27,7 @@ from app.telemetry import log
 INFLIGHT_PER_ENDPOINT = 4
 CLAIMED_AT_ONCE = 64
 LEASE = timedelta(seconds=60)
-DEADLINE_S = 15.0
-RESPONSE_MAX = 16 * 1024
 POLL_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one attempt; `status` None: no answer, and `error` says why. `refused`: never to be tried again."""
-
-    at: datetime
-    duration_ms: int
-    status: int | None = None
-    error: str | None = None
-    body: str = ""
-    retry_after: str | None = None
-    refused: bool = False
 
 
 class Dispatch:
@@ -61,10 +42,11 @@ class Dispatch:
         *,
         beat: Callable[[], None],
         chance: Callable[[], float] = random.random,
+        resolve: guard.Resolve = guard.system_resolve,
     ) -> None:
         self._db, self._clock, self._cipher = db, clock, cipher
         self._allowed = settings.webhooks.allowed_networks
-        self._beat, self._chance = beat, chance
+        self._beat, self._chance, self._resolve = beat, chance, resolve
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
@@ -89,20 +71,9 @@ class Dispatch:
                         await asyncio.wait_for(self._awake.wait(), POLL_S)
                     self._awake.clear()
 
-    @contextlib.asynccontextmanager
-    async def client(self) -> Any:
-        """Give the client of all attempts: guarded, without proxies, redirects or unpacking."""
-        connector = aiohttp.TCPConnector(
-            resolver=guard.GuardedResolver(self._allowed),
-            ssl=ssl.create_default_context(),
-            limit=CLAIMED_AT_ONCE,
-        )
-        session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
-        transport = AiohttpTransport(client=session)
-        async with httpx.AsyncClient(
-            transport=transport, trust_env=False, follow_redirects=False, timeout=DEADLINE_S
-        ) as client:
-            yield client
+    def client(self) -> contextlib.AbstractAsyncContextManager[httpx.AsyncClient]:
+        """Give the guarded client of all attempts."""
+        return sender.guarded_client(self._allowed, resolve=self._resolve, connections=CLAIMED_AT_ONCE)
 
     async def send_due(self, client: httpx.AsyncClient) -> int:
         """Send one round of what is due and return how many deliveries that were."""
@@ -142,33 +113,12 @@ class Dispatch:
                     await self._judge_endpoint(connection, one, answer)
 
     async def _attempt(self, client: httpx.AsyncClient, one: Record, secrets: list[str]) -> Answer:
-        at, started = self._clock.wall(), time.monotonic()
-
-        def took() -> int:
-            return round((time.monotonic() - started) * 1000)
-
+        at = self._clock.wall()
         try:
-            guard.check_literal(one.url, allowed=self._allowed)
             keys = [rules.key_of(self._cipher.decrypt(secret)) for secret in secrets]
-            async with asyncio.timeout(DEADLINE_S):
-                async with client.stream(
-                    "POST", one.url, content=bytes(one.body), headers=_headers(one, keys, at=at)
-                ) as response:
-                    body = await _head(response)
-            return Answer(
-                at, took(), response.status_code, None, body, retry_after=response.headers.get("retry-after")
-            )
-        except guard.BlockedAddress:
-            return Answer(at, took(), error="blocked_address", refused=True)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            return Answer(at, took(), error="bad_url", refused=True)
-        except TimeoutError:
-            return Answer(at, took(), error="deadline")
-        except (httpx.HTTPError, DosetrailError, OSError) as error:
-            blocked = _caused_by(error, guard.BlockedAddress)
-            return Answer(
-                at, took(), error="blocked_address" if blocked else type(error).__name__, refused=blocked
-            )
+        except WrongSecretKey as error:
+            return Answer(at, 0, error=error.code)
+        return await sender.attempt(client, one, keys, at=at)
 
     def _settled(self, one: Record, answer: Answer) -> dict[str, Any]:
         attempts = one.attempts + 1
@@ -229,29 +179,6 @@ class Dispatch:
         )
 
 
-def _headers(one: Record, keys: list[bytes], *, at: datetime) -> dict[str, str]:
-    timestamp = int(at.timestamp())
-    signed = rules.signature(keys, message_id=one.message_id, timestamp=timestamp, body=bytes(one.body))
-    return {
-        "webhook-id": one.message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signed,
-        "content-type": "application/json",
-        "accept-encoding": "identity",
-        "user-agent": "dosetrail-webhooks/1",
-    }
-
-
-async def _head(response: httpx.Response) -> str:
-    """Return the first bytes of an answer, raw: what it unpacks to is none of our business."""
-    kept = bytearray()
-    async for chunk in response.aiter_raw():
-        kept += chunk
-        if len(kept) >= RESPONSE_MAX:
-            break
-    return kept[:RESPONSE_MAX].decode("utf-8", "replace").replace("\x00", "�")
-
-
 def _attempt_row(one: Record, answer: Answer) -> dict[str, Any]:
     return {
         "id": new_id(),
@@ -262,11 +189,3 @@ def _attempt_row(one: Record, answer: Answer) -> dict[str, Any]:
         "duration_ms": answer.duration_ms,
         "response": answer.body,
     }
-
-
-def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
-    while error is not None:
-        if isinstance(error, kind):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -6,6 +6,7 @@ Source: the IANA special-purpose address registries; `ipaddress.is_global` wrong
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -41,14 +42,38 @@ class BadUrl(Invalid):
     code = "bad_url"
 
 
-def is_allowed(text: str, allowed: Sequence[Network]) -> bool:
-    """Say whether an IP address may be contacted; one mapped into IPv6 is judged as what it maps."""
-    address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if any(address in network for network in allowed if network.version == address.version):
-        return True
-    return not any(address in network for network in BLOCKED if network.version == address.version)
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Which addresses may be contacted. `inside_only`: none but the allowed networks, as for plain http."""
+
+    allowed: Sequence[Network]
+    inside_only: bool = False
+
+    def passes(self, text: str) -> bool:
+        """Say whether an address may be contacted; one mapped into IPv6 is judged as what it maps.
+
+        What is no address in its usual form is not passed: somebody else would read it in his own way.
+        """
+        try:
+            address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        if _within(address, self.allowed):
+            return True
+        return not self.inside_only and not _within(address, BLOCKED)
+
+    def open_socket(self, info: Any) -> socket.socket:
+        """Return a socket for one connection: the last place before the wire, and nothing gets around it.
+
+        Raises:
+            BlockedAddress: the address that is about to be dialled may not be contacted.
+        """
+        family, kind, protocol, _, target = info
+        if not self.passes(str(target[0])):
+            raise blocked()
+        return socket.socket(family=family, type=kind, proto=protocol)
 
 
 async def system_resolve(host: str, port: int) -> list[str]:
@@ -71,25 +96,19 @@ async def check_url(url: str, *, allowed: Sequence[Network], resolve: Resolve) -
         raise _bad(BadUrl, "is no address") from error
     if parts.scheme not in {"http", "https"} or not host or parts.username or parts.fragment:
         raise _bad(BadUrl, "must be https://HOST/PATH, without user or fragment")
-    try:
-        addresses = [str(ip_address(host))]
-    except ValueError:
-        try:
-            addresses = await resolve(host, port)
-        except (OSError, UnicodeError) as error:
-            raise _bad(BadUrl, "names a host that is not known") from error
-    if not addresses or not all(is_allowed(one, allowed) for one in addresses):
-        raise _bad(BlockedAddress, "leads into a network that webhooks may not reach")
-    inside = all(any(ip_address(one) in network for network in allowed) for one in addresses)
-    if parts.scheme == "http" and not inside:
+    addresses = await _addresses(host, port, resolve)
+    if not addresses or not all(Gate(allowed).passes(one) for one in addresses):
+        raise blocked()
+    inside = Gate(allowed, inside_only=True)
+    if parts.scheme == "http" and not all(inside.passes(one) for one in addresses):
         raise _bad(BlockedAddress, "must be https: http goes only to allowed networks")
 
 
 class GuardedResolver(AbstractResolver):
     """The resolver of the sending client: one look-up, all answers checked, and those addresses are dialled."""
 
-    def __init__(self, allowed: Sequence[Network], resolve: Resolve = system_resolve) -> None:
-        self._allowed, self._resolve = allowed, resolve
+    def __init__(self, gate: Gate, resolve: Resolve = system_resolve) -> None:
+        self._gate, self._resolve = gate, resolve
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -101,8 +120,8 @@ class GuardedResolver(AbstractResolver):
         """
         del family
         addresses = await self._resolve(host, port)
-        if not all(is_allowed(one, self._allowed) for one in addresses):
-            raise _bad(BlockedAddress, "leads into a network that webhooks may not reach")
+        if not all(self._gate.passes(one) for one in addresses):
+            raise blocked()
         return [
             ResolveResult(
                 hostname=host,
@@ -119,18 +138,27 @@ class GuardedResolver(AbstractResolver):
         """Hold nothing, close nothing."""
 
 
-def check_literal(url: str, *, allowed: Sequence[Network]) -> None:
-    """Judge an address that is written as numbers: the resolver never sees it.
+def blocked() -> BlockedAddress:
+    """Return the error that says so, without the address."""
+    error: BlockedAddress = _bad(BlockedAddress, "leads into a network that webhooks may not reach")
+    return error
 
-    Raises:
-        BlockedAddress: it may not be contacted.
-    """
+
+async def _addresses(host: str, port: int, resolve: Resolve) -> list[str]:
     try:
-        literal = str(ip_address(urlsplit(url).hostname or ""))
+        return [str(ip_address(host))]
     except ValueError:
-        return
-    if not is_allowed(literal, allowed):
-        raise _bad(BlockedAddress, "leads into a network that webhooks may not reach")
+        if host.replace(".", "").isdigit():
+            # The sending client takes any such text for an address and asks no resolver.
+            raise _bad(BadUrl, "must write an address of numbers in its usual form") from None
+    try:
+        return await resolve(host, port)
+    except (OSError, UnicodeError) as error:
+        raise _bad(BadUrl, "names a host that is not known") from error
+
+
+def _within(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks if network.version == address.version)
 
 
 def _bad(kind: type[Invalid], detail: str) -> Any:

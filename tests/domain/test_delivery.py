@@ -1,0 +1,130 @@
+"""When a delivery is tried again, what an answer means, and how a message is signed."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.domain import delivery
+from tests.support.api import START
+
+# Source: the worked example of the Standard Webhooks specification (symmetric signatures), and the test
+# vector that its reference libraries share.
+VECTORS = [
+    (
+        "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+        "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
+        1649367553,
+        b'{"email":"test@example.com","username":"test_user"}',
+        "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=",
+    ),
+    (
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    ),
+]
+
+
+@pytest.mark.parametrize(("secret", "message_id", "timestamp", "body", "expected"), VECTORS)
+def test_the_signature_is_the_specifications(
+    secret: str, message_id: str, timestamp: int, body: bytes, expected: str
+) -> None:
+    signed = delivery.signature(
+        [delivery.key_of(secret)], message_id=message_id, timestamp=timestamp, body=body
+    )
+
+    assert signed == expected
+
+
+def test_each_valid_secret_signs_on_its_own() -> None:
+    new, old = bytes([1]) * 32, bytes([2]) * 32
+
+    signed = delivery.signature([new, old], message_id="m", timestamp=0, body=b"{}")
+
+    alone = [delivery.signature([one], message_id="m", timestamp=0, body=b"{}") for one in (new, old)]
+    assert signed.split(" ") == alone
+
+
+def waits_s(ladder: str, attempts: int) -> list[float | None]:
+    return [delivery.wait_s(ladder, count) for count in range(1, attempts + 1)]
+
+
+def test_the_standard_ladder_has_nine_steps_and_ends_after_three_days() -> None:
+    waits = waits_s("standard", 10)
+
+    assert waits == [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600, None]
+    assert sum(one or 0 for one in waits) == pytest.approx(75.585 * 3600, rel=1e-4)
+
+
+def test_the_critical_ladder_goes_on_each_minute_for_two_hours_and_then_each_quarter() -> None:
+    waits = waits_s("critical", 200)
+
+    assert waits[:6] == [2, 5, 10, 20, 30, 60]
+    assert waits[6:126] == [60] * 120
+    assert set(waits[126:]) == {900}
+
+
+@pytest.mark.parametrize(("chance", "factor"), [(0.0, 0.8), (0.5, 1.0), (1.0, 1.2)])
+def test_the_next_attempt_lies_within_a_fifth_of_its_step(chance: float, factor: float) -> None:
+    next_at = delivery.next_attempt_at("standard", 2, at=START, chance=chance)
+
+    assert next_at == START + timedelta(seconds=300 * factor)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, "delivered"),
+        (204, "delivered"),
+        (299, "delivered"),
+        (301, "retry"),
+        (307, "retry"),
+        (400, "retry"),
+        (404, "retry"),
+        (408, "retry"),
+        (410, "gone"),
+        (425, "retry"),
+        (429, "retry"),
+        (500, "retry"),
+        (503, "retry"),
+        (None, "retry"),
+    ],
+)
+def test_what_an_answer_means(status: int | None, outcome: str) -> None:
+    assert delivery.outcome_of(status) == outcome
+
+
+@pytest.mark.parametrize(
+    ("asked", "chance", "pause_s"),
+    [
+        ("120", 0.0, 120),
+        ("120", 1.0, 144),
+        ("86400", 0.0, 3600),
+        ("0", 0.5, 0),
+        (None, 0.0, None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0, None),
+        ("-5", 0.0, None),
+        ("1e9", 0.0, None),
+        ("٣", 0.0, None),
+        ("9" * 400, 0.0, None),
+    ],
+)
+def test_an_endpoint_may_ask_for_a_pause_of_an_hour_at_most(
+    asked: str | None, chance: float, pause_s: float | None
+) -> None:
+    until = delivery.pause_until(asked, at=START, chance=chance)
+
+    assert until == (None if pause_s is None else START + timedelta(seconds=pause_s))
+
+
+@pytest.mark.parametrize(
+    ("hours", "failures", "too_long"), [(24, 10, True), (23.9, 100, False), (48, 9, False), (48, 10, True)]
+)
+def test_an_endpoint_is_given_up_after_a_day_and_ten_attempts_of_only_failures(
+    hours: float, failures: int, too_long: bool
+) -> None:
+    at = START + timedelta(hours=hours)
+
+    assert delivery.failing_too_long(failing_since=START, failures=failures, at=at) is too_long
