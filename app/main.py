@@ -20,8 +20,10 @@ from app.pipeline.ingest import Ingest
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
 from app.pipeline.readings import Readings
+from app.pipeline.record import Record
 from app.pipeline.reference import Reference
 from app.pipeline.register import Register
+from app.pipeline.replan import Replan
 from app.pipeline.secrets import cipher_of
 from app.pipeline.status import Status
 from app.pipeline.webhooks import Webhooks
@@ -33,6 +35,7 @@ from app.routers import (
     problems,
     readings,
     reference,
+    replan,
     service,
     shipments,
     webhooks,
@@ -50,6 +53,7 @@ ROUTERS: Sequence[APIRouter] = (
     keys.router,
     reference.router,
     shipments.router,
+    replan.router,
     events.router,
     readings.router,
     alerts.router,
@@ -139,6 +143,8 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         keys=Keys(db, clock),
         reference=Reference(db, clock),
         register=Register(db, clock, plans),
+        replan=Replan(db, clock, plans),
+        record=Record(db, clock, plans),
         intake=Intake(db, ingest.write, metrics=metrics, committed=lambda: None),
         readings=Readings(db, clock),
         status=Status(db, clock, plans),

@@ -7,7 +7,7 @@ from datetime import datetime
 from app.domain.journal import corrected, journey_order
 from app.domain.legfacts import LegFacts
 from app.domain.observation import Event
-from app.domain.placement import place
+from app.domain.placement import place_in
 from app.domain.position import Position
 from app.domain.shipment import Shipment
 from app.domain.steps import SoFar, State, count
@@ -54,7 +54,7 @@ def fold(shipment: Shipment, events: Iterable[Event], *, at: datetime) -> Journe
     standing = [event for event in corrected(events) if event.effective_at <= at]
     so_far = SoFar(shipment)
     for event in journey_order(standing, shipment.legs):
-        placement = place(event, shipment.legs, so_far.facts)
+        placement = place_in(shipment, event, so_far.facts)
         if placement.placed:
             count(so_far, event, placement.leg)
         else:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -29,6 +29,14 @@ Revision = dict[str, Any]
 Entry = tuple[Event, int | None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What corrections made of one event: which ones, and what stands now; None: it is void."""
+
+    corrected_by: tuple[str, ...]
+    standing: Event | None
+
+
 def corrected(events: Iterable[Event]) -> list[Event]:
     """Return the events that stand once all corrections are applied; corrections are not among them.
 
@@ -48,6 +56,28 @@ def corrected(events: Iterable[Event]) -> list[Event]:
         if event.type != "correction" and revision is not None:
             standing.append(_revised(event, revision) if revision else event)
     return standing
+
+
+def rulings(events: Iterable[Event]) -> dict[str, Ruling]:
+    """Return server id → what corrections made of it, for every event that any correction names."""
+    recorded = list(events)
+    corrections = [event for event in recorded if event.type == "correction"]
+    targets = _targets(recorded, corrections)
+    revisions = _revisions(corrections, targets)
+    named: dict[str, list[str]] = defaultdict(list)
+    for correction in sorted(corrections, key=_key):
+        if correction.id in targets and revisions.get(correction.id, {}) is not None:
+            named[targets[correction.id]].append(correction.id)
+    by_id = {event.id: event for event in recorded}
+    return {
+        target: Ruling(
+            corrected_by=tuple(ids),
+            standing=None
+            if revisions.get(target, {}) is None
+            else _revised(by_id[target], revisions.get(target) or {}),
+        )
+        for target, ids in named.items()
+    }
 
 
 def _targets(recorded: Sequence[Event], corrections: Sequence[Event]) -> dict[str, str]:
@@ -72,7 +102,7 @@ def _revisions(corrections: Sequence[Event], targets: Mapping[str, str]) -> dict
     while ready:
         correction = ready.pop()
         target = targets.get(correction.id)
-        own = _combined(against.pop(correction.id, []))
+        own = _combined(against.get(correction.id, []))
         if target is None:
             continue
         if own is not None:
@@ -98,12 +128,18 @@ def _revised(event: Event, revision: Revision) -> Event:
     fields = {name: value for name, value in revision.items() if name in _REPLACEABLE}
     if "occurred_at" in revision:
         fields["occurred_at"] = fields["effective_at"] = as_instant(revision["occurred_at"])
-    if "details" in revision:
-        fields["details"] = revision["details"] or {}
+    fields["details"] = revised_details(event, revision)
     if "location" in revision:
         location = revision["location"]
         fields["location"] = Location(**location) if isinstance(location, dict) else location
     return replace(event, **fields)
+
+
+def revised_details(event: Event, revision: Revision) -> dict[str, Any]:
+    """Return the details that `revision` leaves: what it does not restate stays, unless the type is another."""
+    restated = revision.get("details") or {}
+    same = revision.get("type") in {None, event.type}
+    return event.details | restated if same else dict(restated)
 
 
 def journey_order(events: Iterable[Event], legs: Sequence[Leg]) -> list[Event]:

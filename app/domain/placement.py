@@ -7,10 +7,14 @@ from typing import Final
 
 from app.domain.legfacts import LegFacts
 from app.domain.observation import Event
-from app.domain.shipment import Leg
+from app.domain.shipment import Leg, Shipment
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=15)
 """How far two sources may disagree about one moment. Source: the contract on inversions, a convention."""
+
+
+OF_A_SERVICE: Final = frozenset({"estimate", "leg_cancelled", "offloaded", "refused"})
+"""Types that speak of one service as it was planned, not of the way that the package went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,42 @@ def place(event: Event, legs: Sequence[Leg], facts: Mapping[int, LegFacts]) -> P
     fits = candidates(event, legs)
     leg = fits[0] if len(fits) == 1 else _by_order(event, fits, facts)
     return Placement(placed=leg is not None, leg=leg)
+
+
+def place_in(shipment: Shipment, event: Event, facts: Mapping[int, LegFacts]) -> Placement:
+    """Return where the event belongs in a plan that may have changed since it happened, or since it was heard.
+
+    What the planner knew stays with the leg it was about. Late news of a service belongs to the plan in which that
+    service was; late news of the package (it left, it arrived) is about the way it goes now. What fits nowhere there
+    is tried against the other plan, so that a re-planning can place what was unplaced.
+    """
+    if not shipment.former:
+        return place(event, shipment.legs, facts)
+    if event.leg is not None:
+        return Placement(placed=True, leg=_number_now(shipment, event, event.leg))
+    heard, happened = shipment.legs_at(event.received_at), shipment.legs_at(event.effective_at)
+    plans = (
+        (happened, heard, shipment.legs) if event.type in OF_A_SERVICE else (heard, shipment.legs, happened)
+    )
+    placements = (place(event, legs, facts) for legs in plans)
+    return next((one for one in placements if one.placed), Placement(placed=False, leg=None))
+
+
+def _number_now(shipment: Shipment, event: Event, stated: int) -> int:
+    """Return the stated number, or that of the leg which has since taken over the same stretch.
+
+    A handheld may not have heard of the re-planning: the package it scans goes the new way all the same.
+    """
+    known = any(leg.number == stated for leg in (*shipment.legs, *shipment.legs_at(event.received_at)))
+    if known or event.type in OF_A_SERVICE:
+        return stated
+    old = next((leg for leg in shipment.all_legs if leg.number == stated), None)
+    same = [
+        leg.number
+        for leg in shipment.legs
+        if old is not None and (leg.origin, leg.destination) == (old.origin, old.destination)
+    ]
+    return same[0] if len(same) == 1 else stated
 
 
 def _by_order(event: Event, fits: Sequence[int], facts: Mapping[int, LegFacts]) -> int | None:

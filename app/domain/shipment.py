@@ -115,6 +115,14 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormerPlan:
+    """The legs that were the plan until a re-planning at `until_at`."""
+
+    until_at: datetime
+    legs: tuple[Leg, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dose:
     """One patient-ready container. Both prescription forms absent: a spare, without activity window."""
 
@@ -163,7 +171,10 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """The whole plan in force for one package; `plan_version` counts from 1 and grows with each re-planning."""
+    """The whole plan in force for one package; `plan_version` counts from 1 and grows with each re-planning.
+
+    `former` are the ways it was to go before, oldest first: what was said of them is still told apart.
+    """
 
     id: str
     organisation_id: str
@@ -179,3 +190,22 @@ class Shipment:
     doses: tuple[Dose, ...]
     legs: tuple[Leg, ...]
     devices: tuple[DeviceAssignment, ...] = ()
+    former: tuple[FormerPlan, ...] = ()
+
+    @property
+    def all_legs(self) -> tuple[Leg, ...]:
+        """Every leg that ever was part of the plan, by number; a kept number has its newest content."""
+        if not self.former:
+            return self.legs
+        every = {leg.number: leg for plan in self.former for leg in plan.legs}
+        every |= {leg.number: leg for leg in self.legs}
+        return tuple(every[number] for number in sorted(every))
+
+    @property
+    def carriers(self) -> frozenset[str]:
+        """Everyone who has, or had, a leg of it."""
+        return frozenset(leg.carrier for leg in self.all_legs)
+
+    def legs_at(self, at: datetime) -> tuple[Leg, ...]:
+        """Return the legs that were the plan at `at`; a re-planning counts from just after its own instant."""
+        return next((plan.legs for plan in self.former if at <= plan.until_at), self.legs)

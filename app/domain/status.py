@@ -92,6 +92,15 @@ def without(document: Document, hidden: frozenset[str]) -> Document:
     return document | {"doses": doses}
 
 
+def without_fields(value: Any, hidden: frozenset[str]) -> Any:
+    """Return plain JSON values with every field of a hidden name emptied, however deep it stands."""
+    if isinstance(value, dict):
+        return {
+            name: None if name in hidden else without_fields(inner, hidden) for name, inner in value.items()
+        }
+    return [without_fields(inner, hidden) for inner in value] if isinstance(value, list) else value
+
+
 def _activity_now(terms: Document, *, at: datetime) -> float | None:
     if terms["activity_mbq"] is None or terms["calibrated_at"] is None or terms["half_life_s"] is None:
         return None

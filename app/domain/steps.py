@@ -29,8 +29,8 @@ class SoFar:
 
     def __init__(self, shipment: Shipment) -> None:
         self.shipment = shipment
-        self.plan = {leg.number: leg for leg in shipment.legs}
-        self.facts = {leg.number: LegFacts(number=leg.number) for leg in shipment.legs}
+        self.plan = {leg.number: leg for leg in shipment.all_legs}
+        self.facts = {number: LegFacts(number=number) for number in self.plan}
         self.position = planned_position(shipment)
         self.custodian: str | None = None
         self.state: State = "planned"
@@ -79,7 +79,9 @@ def count(so_far: SoFar, event: Event, leg: int | None) -> None:
 
 def _as_meant(so_far: SoFar, event: Event, leg: int | None) -> Event:
     """Return a delivery on an earlier leg as the arrival it is: that carrier is done, the journey is not."""
-    if event.type not in _ELSEWHERE or leg not in so_far.plan or leg == so_far.shipment.legs[-1].number:
+    if event.type not in _ELSEWHERE or leg not in so_far.plan:
+        return event
+    if leg == so_far.shipment.legs[-1].number or so_far.plan[leg].destination == so_far.shipment.site.code:
         return event
     return replace(event, type=_ELSEWHERE[event.type])
 
@@ -118,7 +120,7 @@ def _end_stay(so_far: SoFar) -> None:
 
 
 def _take_over(so_far: SoFar, leg: int | None) -> None:
-    """Give the package to the carrier of `leg`; one that a re-planning replaced is not known any more."""
+    """Give the package to the carrier of `leg`, be it one that a re-planning has since replaced."""
     planned = so_far.plan.get(leg or 0)
     so_far.custodian = planned.carrier if planned else so_far.custodian
 

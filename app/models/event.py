@@ -221,8 +221,24 @@ class EventReceipt(Wire):
     placed: bool
 
 
+class EventAsCorrected(Wire):
+    """What stands of an event once its corrections are applied."""
+
+    type: Text
+    occurred_at: Instant
+    leg: int | None
+    dose: Text | None
+    location: LocationShape | None
+    reason: Text | None
+    details: dict[str, Any]
+
+
 class EventRead(Wire):
-    """An event as it is kept."""
+    """An event as it was sent, for ever, and what it is worth now.
+
+    `standing`: `counts`, `corrected` (it counts as `as_corrected` says), `voided`, or `unplaced` (it fits no leg, or
+    several).
+    """
 
     id: Text
     event_id: Text
@@ -242,6 +258,11 @@ class EventRead(Wire):
     reason: Text | None
     details: dict[str, Any]
     actor: Text
+    standing: Literal["counts", "corrected", "voided", "unplaced"]
+    placed: bool
+    counts_for_leg: int | None
+    corrected_by: list[Text]
+    as_corrected: EventAsCorrected | None
 
 
 class Event(SQLModel, table=True):

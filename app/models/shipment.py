@@ -177,10 +177,12 @@ class ShipmentRead(ShipmentFields):
     """A shipment as it is kept: the plan in force."""
 
     id: Text
+    version: int
     plan_version: int
     product_version: int
     state: Text
     created_at: Instant
+    baseline_at: Instant
     doses: list[DoseRead]
     legs: list[LegRead]
     devices: list[DeviceCreate]

@@ -12,8 +12,10 @@ from app.pipeline.ingest import Submission
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
 from app.pipeline.readings import Readings
+from app.pipeline.record import Record
 from app.pipeline.reference import Reference
 from app.pipeline.register import Register
+from app.pipeline.replan import Replan
 from app.pipeline.status import Status
 from app.pipeline.webhooks import Webhooks
 from app.settings import Settings
@@ -33,6 +35,8 @@ class House:
     keys: Keys
     reference: Reference
     register: Register
+    replan: Replan
+    record: Record
     intake: Intake[Submission, EventReceipt]
     readings: Readings
     status: Status

@@ -18,6 +18,7 @@ from app.domain.shipment import Dose, Shipment
 from app.errors import Conflict, DosetrailError, FieldError, Invalid, NotFound
 from app.models.base import new_id
 from app.models.event import EventCreate, EventReceipt
+from app.pipeline.corrections import check_replacement
 from app.store import audit, due, events, shipments
 from app.store.db import Database
 from app.store.events import SenderKey
@@ -164,7 +165,8 @@ class Ingest:
             return
         target = one.event.details["corrects"]
         own = (one.caller.organisation_id, one.caller.source, target)
-        stored = await events.of_shipments(batch.connection, {brief.id: ()}, ())
+        lots = {dose.lot for dose in plan.doses if dose.lot}
+        stored = await events.of_shipments(batch.connection, {brief.id: lots}, [brief.organisation_id])
         match = next(
             (e for e in stored[brief.id] if target == e.id or (own[1], own[2]) == (e.source, e.event_id)),
             None,
@@ -176,13 +178,14 @@ class Ingest:
         )
         if not may(one.caller, "event:correction", scope):
             raise _bad("/details/corrects", "names an event that this key may not correct")
+        check_replacement(one.event.details.get("replacement"), plan, match, role=one.caller.role)
 
     async def _is_placed(self, batch: _Batch, plan: Shipment, event: Event) -> bool:
         """Say whether the event has its leg; only where several fit do the others have to be read."""
         if not needs_leg(event.type) or event.leg is not None:
             return True
         fits = candidates(event, plan.legs)
-        if len(fits) < 2:
+        if len(fits) < 2 and not plan.former:
             return len(fits) == 1
         stored = await events.of_shipments(batch.connection, {plan.id: ()}, ())
         journey = fold(plan, (*stored[plan.id], event), at=max(event.effective_at, event.received_at))
@@ -224,7 +227,7 @@ def _visible(batch: _Batch, one: Submission) -> tuple[Brief, Shipment]:
 
 def _check_fit(one: Submission, plan: Shipment) -> None:
     event = one.event
-    if event.leg is not None and all(leg.number != event.leg for leg in plan.legs):
+    if event.leg is not None and all(leg.number != event.leg for leg in plan.all_legs):
         raise _bad(
             "/leg",
             f"the plan has no such leg; its legs are {', '.join(str(leg.number) for leg in plan.legs)}",

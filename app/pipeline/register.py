@@ -1,6 +1,6 @@
 """Registering shipments and cancelling them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,8 @@ from app.domain.shipment import (
 from app.domain.units import unit_slip
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.models.base import new_id
-from app.models.shipment import ShipmentCreate
+from app.models.shipment import DeviceCreate, LegCreate, ShipmentCreate
+from app.pipeline.server_events import server_event
 from app.store import audit, due, events, reference, shipments
 from app.store.db import Database
 from app.store.shipments import Brief, Plans
@@ -81,7 +82,7 @@ class Register:
                     connection,
                     plan,
                     baseline_at=plan.legs[-1].planned_arrival_at,
-                    first_instant_at=_first_instant(plan),
+                    first_instant_at=first_instant(plan),
                 )
                 await audit.append(
                     connection,
@@ -106,7 +107,7 @@ class Register:
         async with self._db.reading() as connection:
             found = await shipments.briefs(connection, [shipment_id])
             plans = await self._plans.load(connection, found)
-        return _visible(caller, shipment_id, found, plans)
+        return _visible(caller, shipment_id, found, plans, "read:shipment")
 
     async def cancel(self, caller: Caller, shipment_id: str, *, reason: str) -> tuple[Brief, Shipment]:
         """Record the server's event `cancelled`; doing so again changes nothing.
@@ -117,16 +118,14 @@ class Register:
         """
         at = self._clock.now()
         async with self._db.transaction() as connection:
-            found = await shipments.briefs(connection, [shipment_id], for_update=True)
-            plans = await self._plans.load(connection, found)
-            brief, plan = _visible(caller, shipment_id, found, plans)
+            brief, plan = await locked(connection, self._plans, caller, shipment_id, "cancel:shipment")
             heard = await events.of_shipments(connection, {brief.id: ()}, ())
             state = custody.fold(plan, heard[brief.id], at=at).state
             if state == "cancelled":
                 return brief, plan
             if state in OVER:
                 raise AlreadyOver(f"the shipment is {state}: it cannot be cancelled any more")
-            row = _cancelled(caller, brief.id, reason=reason, at=at)
+            row = server_event(caller, "cancelled", brief.id, reason=reason, at=at)
             await events.append(connection, [row])
             await audit.append(
                 connection,
@@ -171,35 +170,41 @@ class Register:
 
 def faults(body: ShipmentCreate, product: Product, site: Site) -> Iterator[FieldError]:
     """Yield everything wrong with a plan that no single field shows."""
-    yield from _leg_faults(body, site)
+    yield from leg_faults(body.origin.code, body.legs, site.code)
     for index, dose in enumerate(body.doses):
         pointer = f"/doses/{index}"
         if sum(other.reference == dose.reference for other in body.doses) > 1:
             yield FieldError(f"{pointer}/reference", "another dose of the shipment has this reference")
-        yield from _activity_faults(dose.model_dump(), product, pointer)
+        yield from activity_faults(dose.model_dump(), product, pointer)
 
 
-def _leg_faults(body: ShipmentCreate, site: Site) -> Iterator[FieldError]:
-    expected = body.origin.code
+def leg_faults(
+    starts_at: str, legs: Sequence[LegCreate | Leg], ends_at: str, *, skip: int = 0
+) -> Iterator[FieldError]:
+    """Yield what keeps the legs from being one way forward in time; the first `skip` are settled and not blamed."""
+    expected = starts_at
     earliest: datetime | None = None
-    for index, leg in enumerate(body.legs):
-        pointer = f"/legs/{index}"
-        if leg.origin != expected:
-            yield FieldError(f"{pointer}/origin", "legs must join: begin where the previous one ends")
-        if leg.planned_arrival_at <= leg.planned_departure_at:
-            yield FieldError(f"{pointer}/planned_arrival_at", "must lie after the leg's planned departure")
-        if earliest is not None and leg.planned_departure_at < earliest:
-            yield FieldError(
-                f"{pointer}/planned_departure_at", "must not lie before the previous leg's arrival"
-            )
+    for index, leg in enumerate(legs):
+        pointer = f"/legs/{index - skip}"
+        if index >= skip:
+            if leg.origin != expected:
+                yield FieldError(f"{pointer}/origin", "legs must join: begin where the previous one ends")
+            if leg.planned_arrival_at <= leg.planned_departure_at:
+                yield FieldError(
+                    f"{pointer}/planned_arrival_at", "must lie after the leg's planned departure"
+                )
+            if earliest is not None and leg.planned_departure_at < earliest:
+                yield FieldError(
+                    f"{pointer}/planned_departure_at", "must not lie before the previous leg's arrival"
+                )
         expected, earliest = leg.destination, leg.planned_arrival_at
-    if expected != site.code:
-        yield FieldError(
-            f"/legs/{len(body.legs) - 1}/destination", "the last leg must end at the site's code"
-        )
+    if expected != ends_at:
+        detail = "the last leg must end at the site's code"
+        yield FieldError(f"/legs/{len(legs) - 1 - skip}/destination", detail)
 
 
-def _activity_faults(dose: dict[str, Any], product: Product, pointer: str) -> Iterator[FieldError]:
+def activity_faults(dose: Mapping[str, Any], product: Product, pointer: str) -> Iterator[FieldError]:
+    """Yield what is wrong with a dose's activities for this product."""
     names = [
         "calibrated_activity_mbq", "prescribed_activity_mbq", "prescribed_min_mbq", "prescribed_max_mbq",
     ]  # fmt: skip
@@ -239,54 +244,43 @@ def _plan(caller: Caller, body: ShipmentCreate, product: Product, site: Site, *,
         package=Package(**body.package.model_dump()) if body.package else None,
         doses=tuple(Dose(id=new_id(), **dose.model_dump()) for dose in body.doses),
         legs=tuple(Leg(number=number, **leg.model_dump()) for number, leg in enumerate(body.legs, start=1)),
-        devices=tuple(_device(device.model_dump(by_alias=False)) for device in body.devices),
+        devices=tuple(assignment(device) for device in body.devices),
     )
 
 
-def _device(fields: dict[str, Any]) -> DeviceAssignment:
+def assignment(device: DeviceCreate) -> DeviceAssignment:
+    """Return the domain's assignment; a sensor that does not say otherwise reports as often as it measures."""
+    fields = device.model_dump(by_alias=False)
     return DeviceAssignment(
         **fields | {"report_interval_s": fields["report_interval_s"] or fields["interval_s"]}
     )
 
 
-def _first_instant(plan: Shipment) -> datetime:
+def first_instant(plan: Shipment) -> datetime:
+    """Return the first thing that the plan knows of: a departure or a calibration."""
     calibrations = [dose.calibrated_at for dose in plan.doses if dose.calibrated_at is not None]
     return min(plan.legs[0].planned_departure_at, *calibrations)
 
 
+async def locked(
+    connection: AsyncConnection, plans: Plans, caller: Caller, shipment_id: str, action: str
+) -> tuple[Brief, Shipment]:
+    """Return a shipment that nobody else changes until the transaction ends.
+
+    It is read again once it is locked: what another has just changed shows only to a new statement.
+
+    Raises:
+        UnknownShipment: there is none for this caller.
+    """
+    await shipments.briefs(connection, [shipment_id], for_update=True)
+    found = await shipments.briefs(connection, [shipment_id])
+    return _visible(caller, shipment_id, found, await plans.load(connection, found), action)
+
+
 def _visible(
-    caller: Caller, shipment_id: str, found: dict[str, Brief], plans: dict[str, Shipment]
+    caller: Caller, shipment_id: str, found: dict[str, Brief], plans: dict[str, Shipment], action: str
 ) -> tuple[Brief, Shipment]:
     brief = found.get(shipment_id)
-    if brief is None or not may(caller, "read:shipment", shipments.scope_of(brief, plans[shipment_id])):
+    if brief is None or not may(caller, action, shipments.scope_of(brief, plans[shipment_id])):
         raise UnknownShipment("no such shipment")
     return brief, plans[shipment_id]
-
-
-def _cancelled(caller: Caller, shipment_id: str, *, reason: str, at: datetime) -> dict[str, Any]:
-    id_ = new_id()
-    return {
-        "id": id_,
-        "organisation_id": caller.organisation_id,
-        "shipment_id": shipment_id,
-        "lot": None,
-        "source": "dosetrail",
-        "event_id": id_,
-        "digest": "",
-        "type": "cancelled",
-        "occurred_at": at,
-        "occurred_text": at.isoformat(),
-        "sent_at": None,
-        "effective_at": at,
-        "received_at": at,
-        "clock_suspect": False,
-        "late": False,
-        "placed": True,
-        "leg": None,
-        "dose": None,
-        "carrier": None,
-        "location": None,
-        "reason": reason,
-        "details": {},
-        "actor": caller.key_id,
-    }

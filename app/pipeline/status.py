@@ -105,7 +105,7 @@ class Status:
             if caller.role == "courier":
                 found = await shipments.briefs(connection, [shipment_id])
                 plan = (await self._plans.load(connection, found))[shipment_id]
-                carriers = frozenset(leg.carrier for leg in plan.legs)
+                carriers = plan.carriers
         scope = ShipmentScope(
             organisation_id=row.organisation_id, carriers=carriers, site_id=row.site_id, study=row.study
         )

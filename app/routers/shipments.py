@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.domain.access import Caller, hidden_fields
 from app.domain.shipment import Shipment
 from app.models.base import Instant
-from app.models.event import EventRead
 from app.models.shipment import (
     Cancellation,
     DeviceCreate,
@@ -22,7 +21,7 @@ from app.models.shipment import (
 from app.routers.body import CheckedRoute
 from app.routers.dependencies import HouseDep, Requires, parse_id
 from app.routers.paging import Cursor, Limit, page_answer, page_of
-from app.store import events, shipments
+from app.store import shipments
 from app.store.shipments import Brief
 from app.store.tables import shipment as table
 
@@ -39,7 +38,7 @@ async def register_shipment(
     """Register one package with its doses and its way; it is assessed at once."""
     brief, plan = await house.register.create(caller, body)
     location = {"Location": f"/v1/shipments/{plan.id}"}
-    return _json(_read(brief, plan, caller), status=201, headers=location)
+    return json_answer(shipment_answer(brief, plan, caller), status=201, headers=location)
 
 
 @router.get("", response_model=None)
@@ -85,7 +84,7 @@ async def list_shipments(
 async def read_shipment(shipment_id: str, caller: Reader, house: HouseDep) -> Response:
     """Return a shipment and the plan in force; couriers see no subject codes and no prescriptions."""
     brief, plan = await house.register.read(caller, parse_id(shipment_id))
-    return _json(_read(brief, plan, caller))
+    return json_answer(shipment_answer(brief, plan, caller))
 
 
 @router.post("/{shipment_id}/cancel", response_model=ShipmentRead)
@@ -97,7 +96,7 @@ async def cancel_shipment(
 ) -> Response:
     """Cancel a shipment that has not been delivered; doing so again changes nothing."""
     brief, plan = await house.register.cancel(caller, parse_id(shipment_id), reason=body.reason)
-    return _json(_read(brief, plan, caller))
+    return json_answer(shipment_answer(brief, plan, caller))
 
 
 @router.get("/{shipment_id}/events", response_model=None)
@@ -109,12 +108,10 @@ async def list_events(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """List everything recorded of a shipment, newest first."""
-    brief, _ = await house.register.read(caller, parse_id(shipment_id))
+    """List everything recorded of a shipment, newest first: as it was sent, and what it is worth now."""
     page = page_of(request, caller, limit=limit, cursor=cursor)
-    async with house.db.reading() as connection:
-        rows = await events.page(connection, brief.id, before_id=page.before_id, limit=page.wanted)
-    return page_answer(request, page, [_event(row._mapping) for row in rows])
+    rows = await house.record.page(caller, parse_id(shipment_id), before_id=page.before_id, limit=page.wanted)
+    return page_answer(request, page, rows)
 
 
 @router.get("/{shipment_id}/status", response_model=None)
@@ -135,7 +132,7 @@ async def read_status(
         return await _now(request, house, caller, id_, now)
     known = known_at or now
     told = await house.status.as_of(caller, id_, at=at or known, known_at=known)
-    return _json(
+    return json_answer(
         told.document, headers=_tag(caller, told.version, (at or known).isoformat() + known.isoformat())
     )
 
@@ -148,7 +145,7 @@ async def _now(request: Request, house: Any, caller: Caller, id_: str, now: date
         if headers["ETag"] in {one.strip() for one in if_none_match.split(",")}:
             return Response(status_code=304, headers=headers)
     told = await house.status.now(caller, id_, at=now)
-    return _json(told.document, headers=_tag(caller, told.version, minute))
+    return json_answer(told.document, headers=_tag(caller, told.version, minute))
 
 
 def _tag(caller: Caller, version: int, minute: str) -> dict[str, str]:
@@ -163,13 +160,8 @@ def _summary(row: Any) -> dict[str, Any]:
     )
 
 
-def _event(row: Any) -> dict[str, Any]:
-    return EventRead.model_validate({name: row[name] for name in EventRead.model_fields}).model_dump(
-        mode="json"
-    )
-
-
-def _read(brief: Brief, plan: Shipment, caller: Caller) -> dict[str, Any]:
+def shipment_answer(brief: Brief, plan: Shipment, caller: Caller) -> dict[str, Any]:
+    """Return a shipment as the contract has it, as far as the caller may see it."""
     hidden = hidden_fields(caller.role)
     body = {
         "id": plan.id,
@@ -179,9 +171,11 @@ def _read(brief: Brief, plan: Shipment, caller: Caller) -> dict[str, Any]:
         "product_id": plan.product.id,
         "product_version": plan.product.version,
         "site_id": plan.site.id,
+        "version": brief.version,
         "plan_version": plan.plan_version,
         "state": brief.state,
         "created_at": plan.registered_at,
+        "baseline_at": brief.baseline_at,
         "origin": _fields(plan.origin),
         "package": _fields(plan.package) if plan.package else None,
         "doses": [_dumped(DoseRead, dose, hidden) for dose in plan.doses],
@@ -199,5 +193,8 @@ def _dumped(shape: Any, value: Any, hidden: frozenset[str] = frozenset()) -> dic
     return {name: None if name in hidden else getattr(value, name) for name in shape.model_fields}
 
 
-def _json(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_answer(
+    body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Answer with JSON."""
     return Response(orjson.dumps(body), status_code=status, headers=headers, media_type="application/json")

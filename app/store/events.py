@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.observation import Event, Location
+from app.store.shipments import Brief
 from app.store.tables import Record, event
 
 SenderKey = tuple[str, str, str]
@@ -57,10 +58,14 @@ async def of_shipments(
 
 
 async def page(
-    connection: AsyncConnection, shipment_id: str, *, before_id: str | None, limit: int
+    connection: AsyncConnection, brief: Brief, lots: Collection[str], *, before_id: str | None, limit: int
 ) -> Sequence[Record]:
-    """Return a shipment's events, newest first, after the one named in the list."""
-    query = sa.select(event).where(event.c.shipment_id == shipment_id)
+    """Return a shipment's events and those about its lots, newest first, after the one named in the list."""
+    about = event.c.shipment_id == brief.id
+    if lots:
+        of_lots = sa.and_(event.c.organisation_id == brief.organisation_id, event.c.lot.in_(list(lots)))
+        about = sa.or_(about, of_lots)
+    query = sa.select(event).where(about)
     if before_id is not None:
         query = query.where(event.c.id < before_id)
     return (await connection.execute(query.order_by(event.c.id.desc()).limit(limit))).all()

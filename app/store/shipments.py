@@ -41,7 +41,7 @@ class Brief:
 
 def tags_of(plan: Shipment) -> set[Name]:
     """Return everything a plan can be looked up by besides its id and reference."""
-    tags = {("carrier", leg.carrier) for leg in plan.legs}
+    tags = {("carrier", carrier) for carrier in plan.carriers}
     tags |= {("waybill", leg.waybill) for leg in plan.legs if leg.waybill}
     tags |= {("lot", dose.lot) for dose in plan.doses if dose.lot}
     tags |= {("device", device.device_id) for device in plan.devices}
@@ -50,11 +50,17 @@ def tags_of(plan: Shipment) -> set[Name]:
     return tags
 
 
+def document(plan: Shipment) -> dict[str, Any]:
+    """Return a plan as it is stored: plain JSON values."""
+    stored: dict[str, Any] = _PLANS.dump_python(plan, mode="json")
+    return stored
+
+
 def scope_of(brief: Brief, plan: Shipment) -> ShipmentScope:
     """Return what decides who may see a shipment."""
     return ShipmentScope(
         organisation_id=brief.organisation_id,
-        carriers=frozenset(leg.carrier for leg in plan.legs),
+        carriers=plan.carriers,
         site_id=brief.site_id,
         study=brief.study,
     )
@@ -86,17 +92,49 @@ async def insert(
             shipment_id=plan.id,
             plan_version=plan.plan_version,
             known_from=plan.registered_at,
-            plan=_PLANS.dump_python(plan, mode="json"),
+            plan=document(plan),
             **own,
         )
     )
-    tags = [
-        {"kind": kind, "value": value, "shipment_id": plan.id} | own for kind, value in sorted(tags_of(plan))
-    ]
-    await connection.execute(sa.insert(shipment_tag), tags)
+    await _insert_tags(connection, plan, tags_of(plan))
     await connection.execute(
         sa.insert(shipment_due).values(shipment_id=plan.id, version=1, assess_at=plan.registered_at, **own)
     )
+
+
+async def insert_version(
+    connection: AsyncConnection, plan: Shipment, *, known_from: datetime, first_instant_at: datetime
+) -> None:
+    """Put a new version of a plan in force; names that it had before still find it."""
+    await connection.execute(
+        sa.insert(shipment_plan).values(
+            shipment_id=plan.id,
+            plan_version=plan.plan_version,
+            organisation_id=plan.organisation_id,
+            known_from=known_from,
+            plan=document(plan),
+        )
+    )
+    first = shipment.c.first_instant_at
+    earlier = sa.literal(first_instant_at, type_=first.type)
+    await connection.execute(
+        sa.update(shipment)
+        .where(shipment.c.id == plan.id)
+        .values(
+            plan_version=plan.plan_version,
+            first_instant_at=sa.case((first > earlier, earlier), else_=first),
+        )
+    )
+    tag = shipment_tag.c
+    rows = await connection.execute(sa.select(tag.kind, tag.value).where(tag.shipment_id == plan.id))
+    await _insert_tags(connection, plan, tags_of(plan) - {(row.kind, row.value) for row in rows})
+
+
+async def _insert_tags(connection: AsyncConnection, plan: Shipment, tags: Collection[Name]) -> None:
+    own = {"shipment_id": plan.id, "organisation_id": plan.organisation_id}
+    if tags:
+        rows = [{"kind": kind, "value": value} | own for kind, value in sorted(tags)]
+        await connection.execute(sa.insert(shipment_tag), rows)
 
 
 async def find(

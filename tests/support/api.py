@@ -61,6 +61,9 @@ class Api:
     async def post(self, path: str, body: Any, *, headers: dict[str, str] | None = None) -> httpx.Response:
         return await self.client.post(path, json=body, headers=headers or self.admin)
 
+    async def patch(self, path: str, body: Any, *, headers: dict[str, str] | None = None) -> httpx.Response:
+        return await self.client.patch(path, json=body, headers=headers or self.admin)
+
     async def assess(self) -> None:
         """Let a tick pass."""
         await assess_due(self.house)
