@@ -15,6 +15,7 @@ from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
 from app.pipeline.dispatch import Dispatch
+from app.pipeline.handling import Handling
 from app.pipeline.house import House
 from app.pipeline.ingest import Ingest
 from app.pipeline.intake import Intake
@@ -148,7 +149,8 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         intake=Intake(db, ingest.write, metrics=metrics, committed=lambda: None),
         readings=Readings(db, clock),
         status=Status(db, clock, plans),
-        alerts=Alerts(db, clock, plans),
+        alerts=Alerts(db, plans),
+        handling=Handling(db, clock, plans),
         assessor=Assessor(db, clock, plans, metrics=metrics, announced=dispatch.wake),
         webhooks=Webhooks(db, clock, settings, cipher_of(settings)),
         dispatch=dispatch,

@@ -75,10 +75,26 @@ class OpenAlert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedAlert:
+    """An alert that a person closed at `closed_at` although its condition still held."""
+
+    id: str
+    kind: str
+    subject: str
+    closed_at: datetime
+
+    @property
+    def key(self) -> AlertKey:
+        """What it is about."""
+        return self.kind, self.subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertChange:
     """One step of one alert.
 
-    `alert_id` is None when it opens; `condition` is None when it ends, and then `reason` says why.
+    `alert_id` is None when it opens; `condition` is None when it ends, and then `reason` says why and
+    `ended_at` since when it is no longer true.
     """
 
     action: Action
@@ -90,6 +106,7 @@ class AlertChange:
     previous_severity: Severity | None = None
     condition: Condition | None = None
     reason: str | None = None
+    ended_at: datetime | None = None
     detected_late: bool = False
 
 
@@ -122,33 +139,63 @@ def changes_between(
     at: datetime,
     judged: Collection[str],
     since: Callable[[Condition], datetime],
-    reason: Callable[[OpenAlert], str],
+    ended: Callable[[OpenAlert], tuple[datetime, str]],
+    closed: Iterable[ClosedAlert] = (),
 ) -> tuple[AlertChange, ...]:
     """Return the steps from the open alerts to the conditions that hold, endings first.
 
-    Open alerts of kinds not in `judged` stay as they are. `since` is asked only for what opens and
-    `reason` only for what ends. When two conditions share a key, the more severe counts.
+    Open alerts of kinds not in `judged` stay as they are. `since` is asked only for what opens and `ended`
+    (when, and why) only for what ends. When two conditions share a key, the more severe counts. What a person
+    closed does not open again while its condition goes on; one that is known to have begun after it was closed
+    is another episode, and opens.
     """
-    wanted: dict[AlertKey, Condition] = {}
-    for condition in sorted(conditions, key=lambda one: SEVERITY_RANK[one.severity]):
-        wanted[condition.key] = condition
+    wanted = _by_key(conditions)
     standing = {alert.key: alert for alert in open_alerts}
-    ended = [
-        _resolved(alert, reason(alert))
+    closed_at = _closed_at(closed)
+    resolved = [
+        _resolved(alert, *ended(alert))
         for key, alert in standing.items()
         if key not in wanted and alert.kind in judged
     ]
     opened = [
         _opened(condition, since=since(condition), at=at)
         for key, condition in wanted.items()
-        if key not in standing
+        if key not in standing and not _goes_on(condition, closed_at.get(key))
     ]
     moved = [
         _moved(alert, wanted[key])
         for key, alert in standing.items()
         if key in wanted and wanted[key].severity != alert.severity
     ]
-    return (*ended, *opened, *moved)
+    return (*resolved, *opened, *moved)
+
+
+def episodes_over(
+    closed: Iterable[ClosedAlert], conditions: Iterable[Condition], *, judged: Collection[str]
+) -> tuple[str, ...]:
+    """Return the ids of those closed alerts whose condition has ended since, or begun anew."""
+    wanted = _by_key(conditions)
+    return tuple(
+        alert.id
+        for alert in closed
+        if alert.kind in judged
+        and (alert.key not in wanted or not _goes_on(wanted[alert.key], alert.closed_at))
+    )
+
+
+def _by_key(conditions: Iterable[Condition]) -> dict[AlertKey, Condition]:
+    ranked = sorted(conditions, key=lambda one: SEVERITY_RANK[one.severity])
+    return {condition.key: condition for condition in ranked}
+
+
+def _closed_at(closed: Iterable[ClosedAlert]) -> dict[AlertKey, datetime]:
+    ordered = sorted(closed, key=lambda one: one.closed_at)
+    return {alert.key: alert.closed_at for alert in ordered}
+
+
+def _goes_on(condition: Condition, closed_at: datetime | None) -> bool:
+    """Say whether this is still the episode that a person closed."""
+    return closed_at is not None and (condition.since is None or condition.since <= closed_at)
 
 
 def _opened(condition: Condition, *, since: datetime, at: datetime) -> AlertChange:
@@ -177,7 +224,7 @@ def _moved(alert: OpenAlert, condition: Condition) -> AlertChange:
     )
 
 
-def _resolved(alert: OpenAlert, reason: str) -> AlertChange:
+def _resolved(alert: OpenAlert, ended_at: datetime, reason: str) -> AlertChange:
     return AlertChange(
         action="resolved",
         kind=alert.kind,
@@ -187,4 +234,5 @@ def _resolved(alert: OpenAlert, reason: str) -> AlertChange:
         alert_id=alert.id,
         previous_severity=alert.severity,
         reason=reason,
+        ended_at=max(ended_at, alert.since),
     )

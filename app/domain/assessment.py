@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain import eta
-from app.domain.alerts import AlertChange, AlertKey, Condition, OpenAlert, Severity, changes_between
+from app.domain.alerts import (
+    AlertChange,
+    AlertKey,
+    ClosedAlert,
+    Condition,
+    OpenAlert,
+    Severity,
+    changes_between,
+    episodes_over,
+)
 from app.domain.bedside import DoseCare, fold_doses
 from app.domain.custody import Journey, fold
 from app.domain.eta import Arrival
+from app.domain.handling import ENDED_BY_PEOPLE
 from app.domain.lanes import LaneStatistics
 from app.domain.observation import Event
 from app.domain.odds import dose_plans, worst_of
@@ -20,7 +30,7 @@ from app.domain.risk import NO_ARRIVAL, DoseRisk, dose_risk
 from app.domain.rules import RULES
 from app.domain.ruling import Facts, Failure, Findings, Rule, run_rules
 from app.domain.shipment import Shipment
-from app.domain.silence import Outlook, next_change_at, since_when, window_ends
+from app.domain.silence import Outlook, ended_when, next_change_at, since_when, window_ends
 from app.domain.thermal import DeviceSummary
 
 RUNNING_VIEW = timedelta(seconds=60)
@@ -32,7 +42,7 @@ class Snapshot:
     """All that is stored about one shipment and bears on its assessment, as known at one instant.
 
     `baseline_at` is the planned arrival of the plan as first registered. `version` grows with each
-    observation.
+    observation. `closed_alerts` are those that a person closed and whose episode goes on.
     """
 
     shipment: Shipment
@@ -41,6 +51,7 @@ class Snapshot:
     version: int
     lanes: LaneStatistics
     baseline_at: datetime
+    closed_alerts: tuple[ClosedAlert, ...] = ()
     thermal: tuple[DeviceSummary, ...] = ()
 
 
@@ -62,6 +73,7 @@ class Assessment:
     worst: DoseRisk | None
     conditions: tuple[Condition, ...]
     changes: tuple[AlertChange, ...]
+    episodes_over: tuple[str, ...]
     failures: tuple[Failure, ...]
     next_change_at: datetime | None
     valid_until: datetime | None
@@ -89,6 +101,9 @@ def assess(
         worst=_worst(facts, doses),
         conditions=findings.conditions,
         changes=_changes(snapshot, outlook, facts, findings),
+        episodes_over=episodes_over(
+            snapshot.closed_alerts, findings.conditions, judged=_judged(outlook, findings)
+        ),
         failures=findings.failures,
         next_change_at=next_at,
         valid_until=valid_until,
@@ -135,13 +150,14 @@ def _changes(
         at=outlook.at,
         judged=_judged(outlook, findings),
         since=lambda condition: condition.since or since_when(outlook, condition.key),
-        reason=lambda alert: reason_for(alert, facts, standing),
+        ended=lambda alert: (ended_when(outlook, alert.key), reason_for(alert, facts, standing)),
+        closed=snapshot.closed_alerts,
     )
 
 
 def _judged(outlook: Outlook, findings: Findings) -> frozenset[str]:
     failed = {failure.kind for failure in findings.failures}
-    return frozenset({rule.kind for rule in outlook.rules} - failed | {"rule_error"})
+    return frozenset({rule.kind for rule in outlook.rules} - failed - ENDED_BY_PEOPLE | {"rule_error"})
 
 
 def _horizons(

@@ -89,6 +89,22 @@ def since_when(outlook: Outlook, key: AlertKey) -> datetime:
     return _instant(after)
 
 
+def ended_when(outlook: Outlook, key: AlertKey) -> datetime:
+    """Return when this ceased to be true: with the last event if it is what ended it, else now.
+
+    An event that is heard late ends an alert at the instant it happened, not when it was told.
+    """
+    last = outlook.journey.last_event
+    if last is None or last.effective_at > outlook.at:
+        return outlook.at
+    at = last.effective_at
+    held = {
+        **_standing_at(outlook, at, {}, reads_odds=True),
+        **_standing_at(outlook, at, {}, reads_odds=False),
+    }
+    return outlook.at if key in held else at
+
+
 def window_ends(outlook: Outlook) -> Iterator[datetime]:
     """Yield the instants just after each dose's usable window."""
     for plan in outlook.plans:

@@ -10,16 +10,36 @@ from sqlmodel import Field, SQLModel
 
 from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
 
+Remark = Annotated[Text, WireField(min_length=1, max_length=500)]
+
 
 class Comment(Wire):
     """What a person says about an alert."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"comment": "Calling the airline."}]})
-    comment: Annotated[Code, WireField(max_length=500)]
+    comment: Remark
+
+
+class Assignment(Wire):
+    """Who takes care of an alert."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"to": "night dispatcher"}]})
+    to: Code
+
+
+class Snooze(Wire):
+    """Until when an alert shall be quiet."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"until": "2026-03-02T07:00:00Z"}]})
+    until: Instant
 
 
 class AlertRead(Wire):
-    """An alert, as the contract has it."""
+    """An alert, as the contract has it.
+
+    `ended_at` is when it ceased to be true, `resolved_at` when we said so. `status_when_raised` is the path of the
+    shipment's status as it was known when the alert was raised.
+    """
 
     id: Text
     shipment_id: Text
@@ -38,19 +58,23 @@ class AlertRead(Wire):
     assigned_to: Text | None
     snoozed_until: Instant | None
     resolved_at: Instant | None
+    resolved_by: Text | None
+    ended_at: Instant | None
     detected_late: bool
     summary: Text
     evidence: dict[str, Any]
+    status_when_raised: Text
 
 
 class AlertStep(Wire):
-    """One step in an alert's history."""
+    """One step in an alert's history; `actor` null: the service itself. `evidence`: its numbers then."""
 
     at: Instant
     change: Text
     severity: Text
     actor: Text | None
     comment: Text | None
+    evidence: dict[str, Any]
 
 
 class AlertDetail(AlertRead):
@@ -59,20 +83,29 @@ class AlertDetail(AlertRead):
     history: list[AlertStep]
 
 
+def _open_index(name: str, *columns: str, unique: bool = False) -> sa.Index:
+    """Return an index of the open alerts alone: the closed ones outnumber them by far."""
+    is_open = sa.text("state = 'open'")
+    return sa.Index(name, *columns, unique=unique, sqlite_where=is_open, postgresql_where=is_open)
+
+
 class Alert(SQLModel, table=True):
-    """An alert's row; at most one open per shipment, subject and kind, by a partial unique index."""
+    """An alert's row; at most one open per shipment, subject and kind, by a partial unique index.
+
+    `closed_while_true`: a person closed it and its condition goes on, so it must not open again.
+    """
 
     __table_args__ = (
+        _open_index("uq_alert_open", "shipment_id", "subject", "kind", unique=True),
+        sa.Index("ix_alert_organisation_id_raised_at", "organisation_id", "raised_at", "id"),
+        _open_index("ix_alert_open_raised_at", "organisation_id", "raised_at", "id"),
+        _open_index("ix_alert_open_act_by", "organisation_id", "act_by", "id"),
         sa.Index(
-            "uq_alert_open",
-            "shipment_id",
-            "subject",
-            "kind",
-            unique=True,
-            sqlite_where=sa.text("state = 'open'"),
-            postgresql_where=sa.text("state = 'open'"),
+            "ix_alert_snoozed_until",
+            "snoozed_until",
+            sqlite_where=sa.text("snoozed_until IS NOT NULL"),
+            postgresql_where=sa.text("snoozed_until IS NOT NULL"),
         ),
-        sa.Index("ix_alert_organisation_id_id", "organisation_id", "id"),
         sa.Index("ix_alert_shipment_id", "shipment_id"),
     )
     id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
@@ -89,9 +122,13 @@ class Alert(SQLModel, table=True):
     what_would_help: list[str] = Field(sa_type=JsonType)
     acknowledged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     acknowledged_by: str | None = Field(default=None, max_length=120)
+    acknowledged_role: str | None = Field(default=None, max_length=20)
     assigned_to: str | None = Field(default=None, max_length=120)
     snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    resolved_by: str | None = Field(default=None, max_length=120)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_while_true: bool = False
     detected_late: bool = False
     summary: str = Field(max_length=2000)
     evidence: dict[str, Any] = Field(sa_type=JsonType)

@@ -1,20 +1,23 @@
-"""What people do to alerts: reading them, and saying that they have seen them."""
+"""Alerts as people see them: one by one with its history, and in lists."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.clock import Clock
 from app.domain.access import Caller, ShipmentScope, may
 from app.errors import NotFound
-from app.models.base import new_id
-from app.pipeline import outbox
-from app.pipeline.announcements import alert_body, alert_message
-from app.store import alerts, audit, shipments
+from app.pipeline.announcements import alert_body
+from app.store import alerts, shipments
+from app.store.alerts import Sort
 from app.store.db import Database
 from app.store.shipments import Plans
 from app.store.tables import Record
+
+SortKey = tuple[datetime | None, str]
+"""A sort's value and the id: where a list stands."""
 
 
 class UnknownAlert(NotFound):
@@ -24,10 +27,10 @@ class UnknownAlert(NotFound):
 
 
 class Alerts:
-    """Alerts as people see them."""
+    """Reads alerts."""
 
-    def __init__(self, db: Database, clock: Clock, plans: Plans) -> None:
-        self._db, self._clock, self._plans = db, clock, plans
+    def __init__(self, db: Database, plans: Plans) -> None:
+        self._db, self._plans = db, plans
 
     async def read(self, caller: Caller, alert_id: str) -> dict[str, Any]:
         """Return an alert with its history.
@@ -36,74 +39,63 @@ class Alerts:
             UnknownAlert: there is none for this caller.
         """
         async with self._db.reading() as connection:
-            row = await self._visible(connection, caller, alert_id, "read:alerts")
-            return await self._detail(connection, row._mapping)
+            row = await visible(connection, self._plans, caller, alert_id, "read:alerts")
+            return await detail(connection, row)
 
-    async def acknowledge(self, caller: Caller, alert_id: str, *, comment: str) -> dict[str, Any]:
-        """Record that someone has seen it; it stays open until its cause ends. The first acknowledgement stands.
+    async def page(
+        self,
+        caller: Caller,
+        *,
+        filters: Sequence[sa.ColumnElement[bool]],
+        sort: Sort,
+        after: SortKey | None,
+        limit: int,
+    ) -> list[tuple[dict[str, Any], SortKey]]:
+        """Return alerts of the caller's shipments, each with its sort key."""
+        async with self._db.reading() as connection:
+            rows = await alerts.page(
+                connection,
+                caller.organisation_id,
+                filters=[*filters, *shipments.seen_by(caller)],
+                sort=sort,
+                after=after,
+                limit=limit,
+            )
+        column = sort.removeprefix("-")
+        return [(alert_body(row._mapping), (row._mapping[column], row.id)) for row in rows]
 
-        Raises:
-            UnknownAlert: there is none for this caller.
-        """
-        at = self._clock.now()
-        async with self._db.transaction() as connection:
-            row = await self._visible(connection, caller, alert_id, "acknowledge:alert")
-            if row.acknowledged_at is None:
-                seen = {"acknowledged_at": at, "acknowledged_by": caller.name}
-                await alerts.update(connection, alert_id, **seen)
-                await self._record(connection, caller, dict(row._mapping) | seen, comment=comment)
-            row = (await alerts.read(connection, [alert_id]))[alert_id]
-            return await self._detail(connection, row._mapping)
 
-    async def _record(
-        self, connection: AsyncConnection, caller: Caller, row: dict[str, Any], *, comment: str
-    ) -> None:
-        at = row["acknowledged_at"]
-        step = {
-            "id": new_id(),
-            "alert_id": row["id"],
-            "at": at,
-            "change": "acknowledged",
-            "severity": row["severity"],
-            "actor": caller.name,
-            "comment": comment,
-            "evidence": {},
-        }
-        await alerts.record(connection, [step])
-        await outbox.enqueue(
-            connection,
-            organisation_id=caller.organisation_id,
-            messages=[alert_message("acknowledged", row, at=at, usable_until=None)],
-            at=at,
-            wall_at=self._clock.wall(),
-        )
-        await audit.append(
-            connection,
-            organisation_id=caller.organisation_id,
-            at=at,
-            actor=caller.key_id,
-            action="acknowledge",
-            object_kind="alert",
-            object_id=row["id"],
-            reason=comment,
-        )
+async def visible(
+    connection: AsyncConnection,
+    plans: Plans,
+    caller: Caller,
+    alert_id: str,
+    action: str,
+    *,
+    for_update: bool = False,
+) -> Record:
+    """Return an alert to which the caller may do this.
 
-    async def _visible(
-        self, connection: AsyncConnection, caller: Caller, alert_id: str, action: str
-    ) -> Record:
-        row = (await alerts.read(connection, [alert_id])).get(alert_id)
-        if row is None:
-            raise UnknownAlert("no such alert")
-        found = await shipments.briefs(connection, [row.shipment_id])
-        plan = (await self._plans.load(connection, found))[row.shipment_id]
-        scope: ShipmentScope = shipments.scope_of(found[row.shipment_id], plan)
-        if not may(caller, action, scope):
-            raise UnknownAlert("no such alert")
-        return row
+    Locked, its shipment is locked first, in the assessor's order: the two never wait for each other in a ring.
 
-    async def _detail(self, connection: AsyncConnection, row: Mapping[Any, Any]) -> dict[str, Any]:
-        steps = await alerts.history(connection, row["id"])
-        names = ("at", "change", "severity", "actor", "comment")
-        return alert_body(row) | {
-            "history": [{name: getattr(step, name) for name in names} for step in steps]
-        }
+    Raises:
+        UnknownAlert: there is none for this caller.
+    """
+    row = (await alerts.read(connection, [alert_id])).get(alert_id)
+    if row is None:
+        raise UnknownAlert("no such alert")
+    found = await shipments.briefs(connection, [row.shipment_id], for_update=for_update)
+    plan = (await plans.load(connection, found))[row.shipment_id]
+    scope: ShipmentScope = shipments.scope_of(found[row.shipment_id], plan)
+    if not may(caller, action, scope):
+        raise UnknownAlert("no such alert")
+    return (await alerts.read(connection, [alert_id], for_update=True))[alert_id] if for_update else row
+
+
+async def detail(connection: AsyncConnection, row: Record) -> dict[str, Any]:
+    """Return an alert as the contract has it, with its history."""
+    steps = await alerts.history(connection, row.id)
+    names = ("at", "change", "severity", "actor", "comment", "evidence")
+    return alert_body(row._mapping) | {
+        "history": [{name: getattr(step, name) for name in names} for step in steps]
+    }

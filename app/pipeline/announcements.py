@@ -13,8 +13,14 @@ STILL_NEWS: Final = timedelta(hours=24)
 
 def alert_body(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return an alert as the contract has it, JSON-ready; `row` also holds its shipment's `reference`."""
-    fields = {name: row[name] for name in AlertRead.model_fields}
-    return AlertRead(**fields).model_dump(mode="json")
+    fields = {name: row[name] for name in AlertRead.model_fields if name != "status_when_raised"}
+    return AlertRead(status_when_raised=_status_path(row), **fields).model_dump(mode="json")
+
+
+def _status_path(row: Mapping[Any, Any]) -> str:
+    """Return where the status is told as it was known when the alert was raised, to the microsecond."""
+    raised_at = row["raised_at"].isoformat().replace("+00:00", "Z")
+    return f"/v1/shipments/{row['shipment_id']}/status?at={raised_at}&known_at={raised_at}"
 
 
 def alert_message(

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.clock import Clock
 from app.domain.alerts import SEVERITY_RANK, AlertChange, OpenAlert
 from app.domain.assessment import Assessment, Snapshot, assess
+from app.domain.handling import is_snoozed, is_told
 from app.domain.status import status_document, stored_view
 from app.models.base import new_id
 from app.pipeline import outbox, snapshots
@@ -120,7 +121,9 @@ class Assessor:
             standing = _stands(standing, change, row)
             self._metrics.alert_changes.labels(kind=change.kind, change=change.action).inc()
             until = usable_until.get(change.subject)
-            messages.append(alert_message(change.action, bindings | row, at=at, usable_until=until))
+            if is_told(change.action, row["severity"], snoozed=is_snoozed(row["snoozed_until"], at=at)):
+                messages.append(alert_message(change.action, bindings | row, at=at, usable_until=until))
+        await alerts.end_episodes(connection, one.assessment.episodes_over)
         await outbox.enqueue(
             connection,
             organisation_id=brief.organisation_id,
@@ -186,8 +189,10 @@ async def _apply(
         await alerts.insert(connection, [row])
     else:
         values = told | {"severity": change.severity}
+        if change.action == "escalated" and change.severity == "critical":
+            values["snoozed_until"] = None  # the quiet was asked for while it was less
         if change.action == "resolved":
-            values = {"state": "resolved", "resolved_at": at}
+            values = {"state": "resolved", "resolved_at": at, "ended_at": change.ended_at}
         await alerts.update(connection, change.alert_id, **values)
         row = dict((await alerts.read(connection, [change.alert_id]))[change.alert_id]._mapping)
     step = {
@@ -232,9 +237,13 @@ def _opened(change: AlertChange, brief: Brief, *, at: datetime) -> dict[str, Any
         "raised_at": at,
         "acknowledged_at": None,
         "acknowledged_by": None,
+        "acknowledged_role": None,
         "assigned_to": None,
         "snoozed_until": None,
         "resolved_at": None,
+        "resolved_by": None,
+        "ended_at": None,
+        "closed_while_true": False,
         "detected_late": change.detected_late,
     }
 

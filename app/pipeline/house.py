@@ -8,6 +8,7 @@ from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
 from app.pipeline.dispatch import Dispatch
+from app.pipeline.handling import Handling
 from app.pipeline.ingest import Submission
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
@@ -41,6 +42,7 @@ class House:
     readings: Readings
     status: Status
     alerts: Alerts
+    handling: Handling
     assessor: Assessor
     webhooks: Webhooks
     dispatch: Dispatch

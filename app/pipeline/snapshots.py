@@ -20,14 +20,15 @@ async def load(
     plan_of = await plans.load(connection, found)
     lots = {one: {dose.lot for dose in plan.doses if dose.lot} for one, plan in plan_of.items()}
     heard = await events.of_shipments(connection, lots, {one.organisation_id for one in found.values()})
-    standing = await alerts.open_of(connection, list(found))
+    standing = await alerts.standing_of(connection, list(found))
     carrying = [(plan, fold(plan, heard[one], at=at)) for one, plan in plan_of.items() if plan.devices]
     thermal = await readings.summaries(connection, carrying)
     return {
         one: Snapshot(
             shipment=plan_of[one],
             events=heard[one],
-            open_alerts=standing[one],
+            open_alerts=standing[one].open,
+            closed_alerts=standing[one].closed,
             version=brief.version,
             lanes=PRIORS,
             baseline_at=brief.baseline_at,

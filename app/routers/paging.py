@@ -25,11 +25,16 @@ class BadCursor(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Where a list goes on, and for whom its cursors count."""
+    """Where a list goes on, and for whom its cursors count; `after` is the list's own sort key, None at its start."""
 
     limit: int
-    before_id: str | None
+    after: str | None
     binding: str
+
+    @property
+    def before_id(self) -> str | None:
+        """The id after which a list sorted by id goes on."""
+        return parse_id(self.after) if self.after is not None else None
 
     @property
     def wanted(self) -> int:
@@ -48,15 +53,22 @@ def page_of(request: Request, caller: Caller, *, limit: int, cursor: str | None)
     )
     seed = orjson.dumps([caller.key_id, request.url.path, filters])
     binding = hashlib.sha256(seed).hexdigest()[:16]
-    return Page(limit, _before(cursor, binding) if cursor else None, binding)
+    return Page(limit, _after(cursor, binding) if cursor else None, binding)
 
 
 def page_answer(
-    request: Request, page: Page, items: Sequence[Mapping[str, Any]], *, key: str = "id"
+    request: Request,
+    page: Page,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    keys: Sequence[str] | None = None,
 ) -> Response:
-    """Return the contract's list; `items` are the rows asked for, JSON-ready."""
+    """Return the contract's list; `items` are the rows asked for, JSON-ready, `keys` their sort keys (their ids)."""
     shown = items[: page.limit]
-    following = _cursor(str(shown[-1][key]), page.binding) if len(items) > page.limit else None
+    following = None
+    if len(items) > page.limit:
+        last = keys[page.limit - 1] if keys is not None else str(shown[-1]["id"])
+        following = _cursor(last, page.binding)
     headers = {}
     if following:
         url = request.url.include_query_params(cursor=following)
@@ -65,17 +77,17 @@ def page_answer(
     return Response(body, headers=headers, media_type="application/json")
 
 
-def _cursor(last_id: str, binding: str) -> str:
-    return base64.urlsafe_b64encode(f"{binding}.{last_id}".encode()).decode().rstrip("=")
+def _cursor(last: str, binding: str) -> str:
+    return base64.urlsafe_b64encode(f"{binding}.{last}".encode()).decode().rstrip("=")
 
 
-def _before(cursor: str, binding: str) -> str:
+def _after(cursor: str, binding: str) -> str:
     errors = (FieldError("?cursor", "use the next_cursor of the same list, with the same filters and key"),)
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError as error:
         raise BadCursor("the cursor does not belong to this list", errors=errors) from error
-    made_for, _, last_id = text.partition(".")
+    made_for, _, last = text.partition(".")
     if made_for != binding:
         raise BadCursor("the cursor does not belong to this list", errors=errors)
-    return parse_id(last_id)
+    return last

@@ -23,3 +23,19 @@ async def assess_due(house: House) -> int:
         log.error("assessing failed", exc_info=error)
         house.metrics.assess_failures.labels(kind="tick").inc()
     return done
+
+
+async def attend_due(house: House) -> int:
+    """Wake the alerts whose snooze has ended; return how many there were."""
+    done = 0
+    try:
+        while count := await house.handling.wake_due():
+            done += count
+        if done:
+            house.dispatch.wake()
+    except DosetrailError as error:
+        log.warning("no alert woken now", code=error.code, detail=error.detail)
+    except Exception as error:  # noqa: BLE001 - the loop's edge: the next tick tries again
+        log.error("waking alerts failed", exc_info=error)
+        house.metrics.assess_failures.labels(kind="attend").inc()
+    return done

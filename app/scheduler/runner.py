@@ -5,21 +5,22 @@ from datetime import timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from app.pipeline.house import House
-from app.scheduler.jobs import assess_due
+from app.scheduler.jobs import assess_due, attend_due
 
 
 def build(house: House) -> AsyncIOScheduler:
     """Return a scheduler that is not started yet; ticks that pile up are one, and never overlap."""
     scheduler = AsyncIOScheduler(timezone="UTC")
     tick = timedelta(seconds=house.settings.scheduler.tick_seconds)
-    scheduler.add_job(
-        assess_due,
-        "interval",
-        seconds=tick.total_seconds(),
-        args=[house],
-        id="assess_due",
-        coalesce=True,
-        max_instances=1,
-        misfire_grace_time=None,
-    )
+    for job in (assess_due, attend_due):
+        scheduler.add_job(
+            job,
+            "interval",
+            seconds=tick.total_seconds(),
+            args=[house],
+            id=job.__name__,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
     return scheduler

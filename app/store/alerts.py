@@ -2,45 +2,61 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.alerts import OpenAlert
+from app.domain.alerts import ClosedAlert, OpenAlert
+from app.models.base import IdType, UtcDateTime
 from app.store.tables import Record, alert, alert_history, shipment
 
+Sort = Literal["-raised_at", "act_by"]
 
-async def open_of(
-    connection: AsyncConnection, shipment_ids: Collection[str]
-) -> dict[str, tuple[OpenAlert, ...]]:
-    """Return the open alerts of each shipment."""
-    found: dict[str, list[OpenAlert]] = defaultdict(list)
-    query = sa.select(
-        alert.c.shipment_id, alert.c.id, alert.c.kind, alert.c.subject, alert.c.severity, alert.c.since
-    ).where(alert.c.shipment_id.in_(list(shipment_ids)), alert.c.state == "open")
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A shipment's alerts that bear on its assessment: the open ones, and those closed while still true."""
+
+    open: tuple[OpenAlert, ...]
+    closed: tuple[ClosedAlert, ...]
+
+
+async def standing_of(connection: AsyncConnection, shipment_ids: Collection[str]) -> dict[str, Standing]:
+    """Return the alerts of each shipment that bear on its assessment."""
+    still: dict[str, list[OpenAlert]] = defaultdict(list)
+    closed: dict[str, list[ClosedAlert]] = defaultdict(list)
+    query = sa.select(alert).where(
+        alert.c.shipment_id.in_(list(shipment_ids)),
+        sa.or_(alert.c.state == "open", alert.c.closed_while_true),
+    )
     for row in await connection.execute(query.order_by(alert.c.id)):
-        found[row.shipment_id].append(
-            OpenAlert(id=row.id, kind=row.kind, subject=row.subject, severity=row.severity, since=row.since)
-        )
-    return {shipment_id: tuple(found[shipment_id]) for shipment_id in shipment_ids}
+        if row.state == "open":
+            still[row.shipment_id].append(_open(row))
+        else:
+            closed[row.shipment_id].append(
+                ClosedAlert(id=row.id, kind=row.kind, subject=row.subject, closed_at=row.resolved_at)
+            )
+    return {one: Standing(tuple(still[one]), tuple(closed[one])) for one in shipment_ids}
 
 
 async def open_at(
     connection: AsyncConnection, shipment_id: str, *, at: datetime, known_at: datetime
 ) -> tuple[OpenAlert, ...]:
-    """Return the alerts that had been raised by `known_at`, were true at `at`, and were not resolved by then."""
+    """Return the alerts raised by `known_at` that were true at `at`, as far as was known by `known_at`.
+
+    One that a person closed is open until then, whether it was still true or not.
+    """
+    ended_at = sa.case((alert.c.resolved_by.is_(None), alert.c.ended_at), else_=alert.c.resolved_at)
     query = sa.select(alert).where(
         alert.c.shipment_id == shipment_id,
         alert.c.raised_at <= known_at,
         alert.c.since <= at,
-        sa.or_(alert.c.resolved_at.is_(None), alert.c.resolved_at > at),
+        sa.or_(alert.c.resolved_at.is_(None), alert.c.resolved_at > known_at, ended_at > at),
     )
-    return tuple(
-        OpenAlert(id=row.id, kind=row.kind, subject=row.subject, severity=row.severity, since=row.since)
-        for row in await connection.execute(query.order_by(alert.c.id))
-    )
+    return tuple(_open(row) for row in await connection.execute(query.order_by(alert.c.id)))
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -52,6 +68,14 @@ async def insert(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) ->
 async def update(connection: AsyncConnection, alert_id: str, **values: Any) -> None:
     """Change one alert."""
     await connection.execute(sa.update(alert).where(alert.c.id == alert_id).values(**values))
+
+
+async def end_episodes(connection: AsyncConnection, alert_ids: Collection[str]) -> None:
+    """Note that the conditions of these closed alerts have ended: what comes now is another episode."""
+    if alert_ids:
+        await connection.execute(
+            sa.update(alert).where(alert.c.id.in_(list(alert_ids))).values(closed_while_true=False)
+        )
 
 
 async def record(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -75,20 +99,54 @@ async def page(
     organisation_id: str,
     *,
     filters: Sequence[sa.ColumnElement[bool]],
-    before_id: str | None,
+    sort: Sort,
+    after: tuple[datetime | None, str] | None,
     limit: int,
 ) -> Sequence[Record]:
-    """Return alerts, newest first, after the one named in the list."""
+    """Return alerts that come after one's sort value and id: the newest first, or the most pressing.
+
+    Those without `act_by` come last.
+    """
     query = _whole().where(alert.c.organisation_id == organisation_id, *filters)
-    if before_id is not None:
-        query = query.where(alert.c.id < before_id)
-    return (await connection.execute(query.order_by(alert.c.id.desc()).limit(limit))).all()
+    if sort == "-raised_at":
+        query = query.order_by(alert.c.raised_at.desc(), alert.c.id.desc())
+    else:
+        query = query.order_by(alert.c.act_by.asc().nulls_last(), alert.c.id)
+    if after is not None:
+        query = query.where(_comes_after(sort, *after))
+    return (await connection.execute(query.limit(limit))).all()
+
+
+async def asleep(connection: AsyncConnection, *, until: datetime, limit: int) -> list[str]:
+    """Return the alerts whose snooze has ended, the longest ago first."""
+    query = (
+        sa.select(alert.c.id)
+        .where(alert.c.snoozed_until.is_not(None), alert.c.snoozed_until <= until)
+        .order_by(alert.c.snoozed_until, alert.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(await connection.scalars(query))
 
 
 async def history(connection: AsyncConnection, alert_id: str) -> Sequence[Record]:
     """Return an alert's steps, oldest first."""
     query = sa.select(alert_history).where(alert_history.c.alert_id == alert_id).order_by(alert_history.c.id)
     return (await connection.execute(query)).all()
+
+
+def _comes_after(sort: Sort, value: datetime | None, id_: str) -> sa.ColumnElement[bool]:
+    last_id = sa.literal(id_, IdType)
+    if sort == "act_by" and value is None:
+        return sa.and_(alert.c.act_by.is_(None), alert.c.id > last_id)
+    last = sa.tuple_(sa.literal(value, UtcDateTime()), last_id)
+    if sort == "-raised_at":
+        return sa.tuple_(alert.c.raised_at, alert.c.id) < last
+    return sa.or_(alert.c.act_by.is_(None), sa.tuple_(alert.c.act_by, alert.c.id) > last)
+
+
+def _open(row: Record) -> OpenAlert:
+    return OpenAlert(id=row.id, kind=row.kind, subject=row.subject, severity=row.severity, since=row.since)
 
 
 def _whole() -> sa.Select[*tuple[Any, ...]]:

@@ -63,7 +63,7 @@ def steps(open_alerts: list[OpenAlert], conditions: list[Condition]) -> tuple[Al
         at=at("09:10"),
         judged={"hold"},
         since=lambda one: one.since or at("09:10"),
-        reason=lambda _: "over",
+        ended=lambda _: (at("09:05"), "over"),
     )
 
 
@@ -123,7 +123,7 @@ def test_news_told_over_a_quarter_of_an_hour_late_says_so() -> None:
         at=at("09:15") + timedelta(seconds=1),
         judged={"hold"},
         since=lambda _: at("09:00"),
-        reason=lambda _: "",
+        ended=lambda _: (at("09:15"), ""),
     )
 
     assert change.detected_late
