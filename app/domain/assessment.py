@@ -4,7 +4,8 @@ Read it as a recipe: fold the events, forecast the arrival, judge each dose, run
 alerts that are open, and solve for the next instant at which the answer would differ if nothing is heard.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.domain import eta
@@ -25,13 +26,21 @@ from app.domain.handling import ENDED_BY_PEOPLE
 from app.domain.lanes import LaneStatistics
 from app.domain.observation import Event
 from app.domain.odds import dose_plans, worst_of
+from app.domain.readings import ReadingColumns
 from app.domain.resolutions import reason_for
 from app.domain.risk import NO_ARRIVAL, DoseRisk, dose_risk
 from app.domain.rules import RULES
 from app.domain.ruling import Facts, Failure, Findings, Rule, run_rules
 from app.domain.shipment import Shipment
 from app.domain.silence import Outlook, ended_when, next_change_at, since_when, window_ends
-from app.domain.thermal import DeviceSummary
+from app.domain.thermal import NO_THERMAL, Name, Thermal, thermal_of
+from app.domain.thermal_silence import (
+    ALL_MONITORED,
+    Unmonitored,
+    turning_points,
+    unmonitored_of,
+    with_quarantine,
+)
 
 RUNNING_VIEW = timedelta(seconds=60)
 """How long a view of a running segment is true enough. Source: our convention (ETags count minutes)."""
@@ -43,6 +52,7 @@ class Snapshot:
 
     `baseline_at` is the planned arrival of the plan as first registered. `version` grows with each
     observation. `closed_alerts` are those that a person closed and whose episode goes on.
+    `tracks` holds the readings of every device that the plan or an event names.
     """
 
     shipment: Shipment
@@ -52,7 +62,7 @@ class Snapshot:
     lanes: LaneStatistics
     baseline_at: datetime
     closed_alerts: tuple[ClosedAlert, ...] = ()
-    thermal: tuple[DeviceSummary, ...] = ()
+    tracks: Mapping[Name, ReadingColumns] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +87,8 @@ class Assessment:
     failures: tuple[Failure, ...]
     next_change_at: datetime | None
     valid_until: datetime | None
+    thermal: Thermal = NO_THERMAL
+    unmonitored: Unmonitored = ALL_MONITORED
 
 
 def assess(
@@ -84,13 +96,17 @@ def assess(
 ) -> Assessment:
     """Judge one shipment at `at`; `known_at` (default `at`) is where the judge stands in time."""
     journey = fold(snapshot.shipment, snapshot.events, at=at)
-    care = fold_doses(snapshot.shipment, journey)
-    outlook = _outlook(snapshot, journey, care, at=at, known_at=known_at, rules=rules)
+    thermal = thermal_of(snapshot.shipment, journey, snapshot.tracks, at=at)
+    unseen = unmonitored_of(thermal, snapshot.shipment, journey, at=at)
+    care = with_quarantine(
+        fold_doses(snapshot.shipment, journey), thermal, unseen, snapshot.shipment, journey
+    )
+    outlook = _outlook(snapshot, journey, care, thermal, at=at, known_at=known_at, rules=rules)
     facts = outlook.facts_at(at)
     open_severity = {alert.key: alert.severity for alert in snapshot.open_alerts}
     findings = run_rules(rules, facts, open_severity)
     doses = tuple(dose_risk(odds, snapshot.shipment, journey, outlook.arrival, at=at) for odds in facts.odds)
-    next_at, valid_until = (None, None) if known_at else _horizons(outlook, snapshot, findings)
+    next_at, valid_until = (None, None) if known_at else _horizons(outlook, snapshot, findings, unseen)
     return Assessment(
         at=at,
         version=snapshot.version,
@@ -107,6 +123,8 @@ def assess(
         failures=findings.failures,
         next_change_at=next_at,
         valid_until=valid_until,
+        thermal=thermal,
+        unmonitored=unseen,
     )
 
 
@@ -114,6 +132,7 @@ def _outlook(
     snapshot: Snapshot,
     journey: Journey,
     care: dict[str, DoseCare],
+    thermal: Thermal,
     *,
     at: datetime,
     known_at: datetime | None,
@@ -131,6 +150,7 @@ def _outlook(
         steady_until=forecast.steady_until(at) if forecast else at,
         at=at,
         rules=rules,
+        thermal=thermal,
     )
 
 
@@ -161,14 +181,15 @@ def _judged(outlook: Outlook, findings: Findings) -> frozenset[str]:
 
 
 def _horizons(
-    outlook: Outlook, snapshot: Snapshot, findings: Findings
+    outlook: Outlook, snapshot: Snapshot, findings: Findings, unseen: Unmonitored
 ) -> tuple[datetime | None, datetime | None]:
     """Return when to look again, and until when the view renders truthfully, if nothing is heard.
 
-    An event dated ahead of `at` (a clock a little fast) is not folded yet: both end when it comes to count.
+    What is dated ahead of `at` (a clock a little fast) does not count yet: both end when it comes to.
     """
     standing: dict[AlertKey, Severity] = {one.key: one.severity for one in findings.conditions}
     dated_ahead = [event.effective_at for event in snapshot.events if event.effective_at > outlook.at]
+    dated_ahead += [ahead for track in snapshot.tracks.values() if (ahead := track.first_after(outlook.at))]
     change_at = next_change_at(outlook, standing)
     next_at = min((*dated_ahead, *([change_at] if change_at else [])), default=None)
     bounds = [*dated_ahead, *([next_at] if next_at else [])]
@@ -176,4 +197,7 @@ def _horizons(
         bounds += [end for end in window_ends(outlook) if end > outlook.at]
         if outlook.journey.state != "delivered":
             bounds.append(max(outlook.steady_until, outlook.at + RUNNING_VIEW))
+    bounds += [end for end in turning_points(outlook.facts_at(outlook.at), unseen) if end > outlook.at]
+    if unseen.lasts_at(outlook.at):
+        bounds.append(outlook.at + RUNNING_VIEW)
     return next_at, min(bounds, default=None)

@@ -11,6 +11,7 @@ from app.domain.odds import DoseOdds
 from app.domain.risk import NO_ARRIVAL
 from app.domain.shipment import Shipment
 from app.domain.site_time import site_text
+from app.domain.thermal import NO_THERMAL, Thermal
 
 THRESHOLDS: Mapping[str, float] = {
     "plan_risk.info": 0.10,
@@ -34,6 +35,7 @@ class Facts:
     arrival: Arrival | None
     odds: tuple[DoseOdds, ...]
     at: datetime
+    thermal: Thermal = NO_THERMAL
 
     def threshold(self, key: str) -> float:
         """Return the product's own threshold, else the default."""

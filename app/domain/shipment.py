@@ -143,7 +143,10 @@ class Dose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceAssignment:
-    """A sensor travelling with the package; `from_at`/`until_at` None: pickup to receipt."""
+    """A sensor travelling with the package; `from_at`/`until_at` None: pickup to receipt.
+
+    A limit of light, shock or tilt that is None is the product's, else the house's.
+    """
 
     device_id: str
     sensor: str = "main"
@@ -153,6 +156,9 @@ class DeviceAssignment:
     report_interval_s: float | None = None
     from_at: datetime | None = None
     until_at: datetime | None = None
+    light_max_lux: float | None = None
+    shock_max_g: float | None = None
+    tilt_max_deg: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What changes if nothing is heard: when to look again, and since when something has been true."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from app.domain.alerts import AlertKey, Severity
@@ -12,6 +12,7 @@ from app.domain.risk import NO_ARRIVAL
 from app.domain.rules import NEAR, PLAN_PHASE_ENDS, RULES
 from app.domain.ruling import Facts, Rule, run_rules
 from app.domain.shipment import Shipment
+from app.domain.thermal import NO_THERMAL, Thermal
 
 JUST_AFTER = timedelta(milliseconds=1)
 """A bound belongs to the inside, so what it ends is seen just after it."""
@@ -42,6 +43,7 @@ class Outlook:
     at: datetime
     rules: tuple[Rule, ...] = RULES
     evaluations: int = 0
+    thermal: Thermal = NO_THERMAL
 
     def facts_at(self, at: datetime) -> Facts:
         """Return what the rules would judge at another instant, hearing nothing in between."""
@@ -50,7 +52,14 @@ class Outlook:
             self.evaluations += 1
             arrival = self.forecast.at(at)
         odds = tuple(odds_of(plan, self.shipment, self.journey, arrival, at=at) for plan in self.plans)
-        return Facts(shipment=self.shipment, journey=self.journey, arrival=arrival, odds=odds, at=at)
+        return Facts(
+            shipment=self.shipment,
+            journey=self.journey,
+            arrival=arrival,
+            odds=odds,
+            at=at,
+            thermal=self.thermal,
+        )
 
 
 def next_change_at(outlook: Outlook, standing: Standing) -> datetime | None:
@@ -116,9 +125,7 @@ def _next_named(outlook: Outlook, standing: Standing) -> datetime | None:
     today = outlook.facts_at(outlook.at)
     wanted = _standing_at(outlook, outlook.at, standing, reads_odds=False)
     for at in sorted({at for at in _named(outlook) if at > outlook.at}):
-        facts = Facts(
-            shipment=today.shipment, journey=today.journey, arrival=today.arrival, odds=today.odds, at=at
-        )
+        facts = replace(today, at=at)
         if _found(outlook, facts, standing, reads_odds=False) != wanted:
             return at
     return None

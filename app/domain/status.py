@@ -12,7 +12,8 @@ from app.domain.eta import Arrival
 from app.domain.odds import DoseOdds
 from app.domain.risk import DoseRisk
 from app.domain.shipment import Shipment
-from app.domain.thermal import DeviceSummary
+from app.domain.thermal import SeriesThermal
+from app.domain.thermal_pieces import length_minutes
 from app.domain.window import activity_of
 
 Document = dict[str, Any]
@@ -46,7 +47,7 @@ def status_document(
         "latest_useful_arrival_at": worst.odds.plan.window.latest_useful_arrival_at if worst else None,
         "slack_minutes": _slack(worst.odds if worst else None),
         "doses": [_dose(risk, snapshot.shipment, at=at) for risk in assessment.doses],
-        "thermal": [_thermal(device) for device in snapshot.thermal],
+        "thermal": [_thermal(series, assessment) for series in assessment.thermal.series],
         "open_alerts": [_alert(alert) for alert in alerts],
     }
 
@@ -206,22 +207,25 @@ def _assay(risk: DoseRisk, shipment: Shipment) -> Document | None:
     return {"measured_mbq": assay.measured_mbq, "measured_at": assay.measured_at, "ratio": ratio}
 
 
-def _thermal(device: DeviceSummary) -> Document:
-    """Tell a series; what only the thermal mathematics could say is null: not computed, not zero."""
+def _thermal(series: SeriesThermal, assessment: Assessment) -> Document:
+    """Tell a series; temperatures are null before its first reading, the budget where none applies."""
+    product_budget = assessment.thermal.budget_remaining_minutes
     return {
-        "device_id": device.device_id,
-        "sensor": device.sensor,
-        "place": device.place,
-        "last_c": device.last_c,
-        "last_at": device.last_at,
-        "min_c": device.min_c,
-        "max_c": device.max_c,
-    } | dict.fromkeys(
-        (
-            "mean_c", "mkt_c", "above_minutes", "below_minutes", "unmonitored_minutes",
-            "budget_remaining_minutes", "in_excursion",
-        )
-    )  # fmt: skip
+        "device_id": series.device.device_id,
+        "sensor": series.device.sensor,
+        "place": series.device.place,
+        "last_c": series.last_c,
+        "last_at": series.last_at,
+        "min_c": series.min_c,
+        "max_c": series.max_c,
+        "mean_c": series.mean_c,
+        "mkt_c": series.mkt_c,
+        "above_minutes": length_minutes(series.above),
+        "below_minutes": length_minutes(series.below),
+        "unmonitored_minutes": assessment.unmonitored.minutes(series),
+        "budget_remaining_minutes": product_budget if series.judges else None,
+        "in_excursion": series.in_excursion,
+    }
 
 
 def _alert(alert: OpenAlert) -> Document:

@@ -1,18 +1,288 @@
-"""What the sensors said, summed up per series."""
+"""What the sensors said about one shipment: each series within its assignment, and the doses' common account.
 
-from dataclasses import dataclass
+All durations run on event time, from readings alone: a logger read a day later gives the same answer as a live
+one. Only sensors placed with the product judge the doses; `ambient` and `vehicle` ones inform.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.custody import Journey
+from app.domain.readings import CHANNELS, ReadingColumns, instant, microseconds
+from app.domain.shipment import DeviceAssignment, Shipment, Storage
+from app.domain.thermal_kinetic import mean_kinetic_c, mean_kinetic_of_pieces_c
+from app.domain.thermal_pieces import (
+    GAP_INTERVALS,
+    MINUTE_US,
+    Pieces,
+    Span,
+    exceeded_at_us,
+    joined,
+    length_minutes,
+    merged,
+    pieces_of,
+    spans_above,
+    spans_below,
+)
+from app.domain.thermal_windows import Window, windows_of
+
+FROZEN_AT_ONCE_C = -0.5
+FROZEN_TWICE_C = 0.0
+"""A do-not-freeze product counts as frozen below the first, or twice in a row below the second.
+Source: our convention (the table of alerts)."""
+
+_TEMPERATURE = CHANNELS.index("temperature_c")
+Name = tuple[str, str]
+"""(device, sensor)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceSummary:
-    """One (device, sensor) series within its assignment; all None before its first temperature."""
+class Episode:
+    """One stretch outside the limits; `known_at` is when its last reading was received.
 
-    device_id: str
-    sensor: str
-    place: Literal["product", "ambient", "vehicle"]
+    `lasts`: the newest reading still lies outside, so `until_at` is only how far it has been seen.
+    """
+
+    side: Literal["above", "below"]
+    since_at: datetime
+    until_at: datetime
+    extreme_c: float
+    known_at: datetime
+    lasts: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """A reading by which a do-not-freeze product counts as frozen."""
+
+    at: datetime
+    temperature_c: float
+    known_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesThermal:
+    """One (device, sensor) within its windows; temperatures are None before its first.
+
+    `readings` are those that count, in order; `gaps` are unmonitored spans between them, and before the first.
+    """
+
+    device: DeviceAssignment
+    windows: tuple[Window, ...]
+    readings: ReadingColumns = field(compare=False)
     last_c: float | None = None
     last_at: datetime | None = None
     min_c: float | None = None
     max_c: float | None = None
+    mean_c: float | None = None
+    mkt_c: float | None = None
+    above: tuple[Span, ...] = ()
+    below: tuple[Span, ...] = ()
+    gaps: tuple[Span, ...] = ()
+    episodes: tuple[Episode, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+
+    @property
+    def judges(self) -> bool:
+        """Whether this sensor judges the doses."""
+        return self.device.place == "product"
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """The instant of the newest reading, of whatever channel."""
+        return instant(self.readings.at_us[-1]) if len(self.readings) else None
+
+    @property
+    def in_excursion(self) -> bool:
+        """Whether the newest temperature lies outside the product's limits."""
+        return self.judges and (
+            any(one.lasts for one in self.episodes)
+            or (bool(self.freezes) and self.freezes[-1].at == self.last_at)
+        )
+
+    def silent_since(self, *, at: datetime) -> datetime | None:
+        """Return since when nothing was heard: the newest reading, else the beginning; None outside its windows."""
+        counting = [
+            one for one in self.windows if one.from_at <= at and (one.until_at is None or at < one.until_at)
+        ]
+        if not counting:
+            return None
+        return max(self.heard_at or counting[-1].from_at, counting[-1].from_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thermal:
+    """All series of a shipment; `outside` is when any product sensor lay outside the limits: it spends the budget."""
+
+    series: tuple[SeriesThermal, ...] = ()
+    storage: Storage = field(default_factory=Storage)
+    outside: tuple[Span, ...] = ()
+
+    @property
+    def budget_remaining_minutes(self) -> float | None:
+        """What is left of the product's budget, at least 0; None: the product has none."""
+        if self.storage.budget_minutes is None:
+            return None
+        return max(0.0, self.storage.budget_minutes - length_minutes(self.outside))
+
+    @property
+    def budget_used_up_at(self) -> datetime | None:
+        """When more than the budget was spent."""
+        if self.storage.budget_minutes is None:
+            return None
+        at_us = exceeded_at_us(self.outside, round(self.storage.budget_minutes * MINUTE_US))
+        return None if at_us is None else instant(at_us)
+
+
+NO_THERMAL = Thermal()
+
+
+def thermal_of(
+    shipment: Shipment, journey: Journey, tracks: Mapping[Name, ReadingColumns], *, at: datetime
+) -> Thermal:
+    """Judge every series of the shipment by the readings made up to `at`."""
+    windows: dict[Name, list[Window]] = {}
+    for window in windows_of(shipment, journey):
+        windows.setdefault((window.device.device_id, window.device.sensor), []).append(window)
+    series = tuple(
+        _judged(own, tracks.get(name), shipment.product.storage, at=at) for name, own in windows.items()
+    )
+    outside = merged(span for one in series if one.judges for span in (*one.above, *one.below))
+    return Thermal(series=series, storage=shipment.product.storage, outside=tuple(outside))
+
+
+def _judged(
+    windows: Sequence[Window], track: ReadingColumns | None, storage: Storage, *, at: datetime
+) -> SeriesThermal:
+    device = windows[-1].device
+    if track is None or not len(track):
+        empty = np.empty(0, np.int64)
+        none = ReadingColumns(
+            series=empty, at_us=empty, received_us=empty, values=np.empty((0, len(CHANNELS)))
+        )
+        return SeriesThermal(device=device, windows=tuple(windows), readings=none)
+    parts = [track.where(_inside(window, track.at_us, at=at)) for window in windows]
+    counted = _together(parts)
+    measured = [part.where(~np.isnan(part.values[:, _TEMPERATURE])) for part in parts]
+    plain = SeriesThermal(device=device, windows=tuple(windows), readings=counted)
+    return plain if not any(map(len, measured)) else _measured(plain, measured, storage)
+
+
+def _measured(series: SeriesThermal, parts: Sequence[ReadingColumns], storage: Storage) -> SeriesThermal:
+    """Sum up the temperatures of the windows' readings."""
+    every = _together(parts)
+    at_us, temperature_c = every.at_us, every.values[:, _TEMPERATURE]
+    pieces = joined(
+        pieces_of(part.at_us, part.values[:, _TEMPERATURE], interval_us=window.interval_us)
+        for window, part in zip(series.windows, parts, strict=True)
+        if len(part)
+    )
+    above = [] if storage.max_c is None else spans_above(pieces, storage.max_c)
+    below = [] if storage.min_c is None else spans_below(pieces, storage.min_c)
+    return SeriesThermal(
+        device=series.device,
+        windows=series.windows,
+        readings=series.readings,
+        last_c=float(temperature_c[-1]),
+        last_at=instant(at_us[-1]),
+        min_c=float(temperature_c.min()),
+        max_c=float(temperature_c.max()),
+        mean_c=_mean_c(pieces, temperature_c),
+        mkt_c=_kinetic_c(pieces, temperature_c),
+        above=tuple(above),
+        below=tuple(below),
+        gaps=tuple(_gaps(series.windows, parts)),
+        episodes=tuple(_episodes(every, above, below, storage)),
+        freezes=tuple(_freezes(every)) if storage.do_not_freeze else (),
+    )
+
+
+def _inside(window: Window, at_us: NDArray[np.int64], *, at: datetime) -> NDArray[np.bool_]:
+    inside = (at_us >= microseconds(window.from_at)) & (at_us <= microseconds(at))
+    return inside if window.until_at is None else inside & (at_us < microseconds(window.until_at))
+
+
+def _together(parts: Sequence[ReadingColumns]) -> ReadingColumns:
+    """Return the readings of all windows in order, each once where windows overlap."""
+    series, at_us, received_us, values = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("series", "at_us", "received_us", "values")
+    )
+    _, first = np.unique(at_us, return_index=True)
+    return ReadingColumns(series=series, at_us=at_us, received_us=received_us, values=values).where(first)
+
+
+def _mean_c(pieces: Pieces, temperature_c: NDArray[np.float64]) -> float:
+    """Return the mean over monitored time; of readings without any time between them, their plain mean."""
+    span_us = pieces.stop_us - pieces.start_us
+    if not span_us.sum():
+        return float(temperature_c.mean())
+    return float((span_us * (pieces.start_c + pieces.stop_c) / 2).sum() / span_us.sum())
+
+
+def _kinetic_c(pieces: Pieces, temperature_c: NDArray[np.float64]) -> float:
+    kinetic_c = mean_kinetic_of_pieces_c(pieces)
+    return mean_kinetic_c(temperature_c) if kinetic_c is None else kinetic_c
+
+
+def _gaps(windows: Sequence[Window], parts: Sequence[ReadingColumns]) -> list[Span]:
+    """Return the unmonitored spans between readings, and from a window's beginning to its first one."""
+    found: list[Span] = []
+    for window, part in zip(windows, parts, strict=True):
+        interval_us = window.interval_us
+        if interval_us is None or not len(part):
+            continue
+        begins = np.concatenate(([microseconds(window.from_at)], part.at_us[:-1]))
+        wide = part.at_us - begins > GAP_INTERVALS * interval_us
+        found += zip((begins[wide] + interval_us).tolist(), part.at_us[wide].tolist(), strict=True)
+    return merged(found)
+
+
+def _episodes(
+    readings: ReadingColumns, above: Sequence[Span], below: Sequence[Span], storage: Storage
+) -> list[Episode]:
+    at_us, temperature_c = readings.at_us, readings.values[:, _TEMPERATURE]
+    last_us, last_c = int(at_us[-1]), float(temperature_c[-1])
+    found: list[Episode] = []
+    sides: tuple[tuple[Literal["above", "below"], Sequence[Span], bool], ...] = (
+        ("above", above, storage.max_c is not None and last_c > storage.max_c),
+        ("below", below, storage.min_c is not None and last_c < storage.min_c),
+    )
+    for side, spans, outside_now in sides:
+        own = list(spans)
+        if outside_now and not (own and own[-1][1] >= last_us):
+            own.append((last_us, last_us))
+        for start_us, stop_us in own:
+            within = (at_us >= start_us) & (at_us <= stop_us)
+            worst = temperature_c[within].max() if side == "above" else temperature_c[within].min()
+            found.append(
+                Episode(
+                    side=side,
+                    since_at=instant(start_us),
+                    until_at=instant(stop_us),
+                    extreme_c=float(worst),
+                    known_at=instant(readings.received_us[within].max()),
+                    lasts=outside_now and stop_us >= last_us,
+                )
+            )
+    return sorted(found, key=lambda one: one.since_at)
+
+
+def _freezes(readings: ReadingColumns) -> list[Freeze]:
+    temperature_c = readings.values[:, _TEMPERATURE]
+    twice = np.zeros(len(temperature_c), np.bool_)
+    twice[1:] = (temperature_c[1:] < FROZEN_TWICE_C) & (temperature_c[:-1] < FROZEN_TWICE_C)
+    frozen = np.flatnonzero((temperature_c < FROZEN_AT_ONCE_C) | twice)
+    return [
+        Freeze(
+            at=instant(readings.at_us[row]),
+            temperature_c=float(temperature_c[row]),
+            known_at=instant(readings.received_us[row]),
+        )
+        for row in frozen
+    ]

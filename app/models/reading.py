@@ -3,13 +3,16 @@
 from datetime import datetime
 from typing import Annotated
 
+import sqlalchemy as sa
 from pydantic import ConfigDict
 from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
-from app.models.base import Code, IdType, Instant, UtcDateTime, Wire
+from app.models.base import Code, IdType, Instant, UtcDateTime, Wire, new_id
 from app.models.product import NotNegative
 from app.models.site import Latitude, Longitude
+
+READINGS_MAX = 10_000
 
 
 class ReadingCreate(Wire):
@@ -43,7 +46,7 @@ class ReadingBatch(Wire):
             ]
         }
     )
-    readings: Annotated[list[dict[str, object]], WireField(min_length=1, max_length=10_000)]
+    readings: Annotated[list[ReadingCreate], WireField(min_length=1, max_length=READINGS_MAX)]
 
 
 class RejectedReading(Wire):
@@ -61,20 +64,33 @@ class ReadingsReceipt(Wire):
     rejected: list[RejectedReading]
 
 
-class Reading(SQLModel, table=True):
-    """A sample's row; a sample sent twice is one row."""
+class ReadingSeries(SQLModel, table=True):
+    """One sensor of one device; its row is the lock under which readings of the series are taken in.
 
-    organisation_id: str = Field(sa_type=IdType, primary_key=True)
-    device_id: str = Field(max_length=64, primary_key=True)
-    sensor: str = Field(max_length=32, primary_key=True)
+    `last_at` is its newest reading's instant, `last_c` its newest temperature.
+    """
+
+    __tablename__ = "reading_series"
+    __table_args__ = (sa.UniqueConstraint("organisation_id", "device_id", "sensor"),)
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    organisation_id: str = Field(sa_type=IdType)
+    device_id: str = Field(max_length=64)
+    sensor: str = Field(max_length=32)
+    last_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_c: float | None = None
+
+
+class ReadingBucket(SQLModel, table=True):
+    """An hour of a series: its readings, packed, and what their temperatures add up to."""
+
+    __tablename__ = "reading_bucket"
+    series_id: str = Field(sa_type=IdType, primary_key=True, foreign_key="reading_series.id")
     at: datetime = Field(sa_type=UtcDateTime, primary_key=True)
-    received_at: datetime = Field(sa_type=UtcDateTime)
-    temperature_c: float | None = None
-    humidity_pct: float | None = None
-    lat: float | None = None
-    lon: float | None = None
-    shock_g: float | None = None
-    tilt_deg: float | None = None
-    light_lux: float | None = None
-    battery_pct: float | None = None
-    dose_rate_usv_h: float | None = None
+    organisation_id: str = Field(sa_type=IdType)
+    samples: int
+    measured: int
+    min_c: float | None = None
+    max_c: float | None = None
+    sum_c: float | None = None
+    channels: int
+    packed: bytes

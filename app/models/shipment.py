@@ -101,6 +101,9 @@ class DeviceCreate(Wire):
     report_interval_s: Positive | None = None
     from_at: Instant | None = WireField(default=None, alias="from")
     until_at: Instant | None = WireField(default=None, alias="until")
+    light_max_lux: NotNegative | None = None
+    shock_max_g: NotNegative | None = None
+    tilt_max_deg: NotNegative | None = None
 
 
 class ShipmentFields(Wire):

@@ -194,6 +194,7 @@ class Ingest:
     async def _append(self, batch: _Batch) -> None:
         rows = list(batch.rows.values())
         await events.append(batch.connection, rows)
+        await shipments.add_tags(batch.connection, [tag for row in rows for tag in _device_tags(row)])
         await audit.append_all(batch.connection, [_audit(row) for row in rows])
         await due.mark(batch.connection, batch.latest, at=self._clock.now())
 
@@ -304,6 +305,21 @@ def _row(one: Submission, event: Event, *, shipment_id: str | None) -> dict[str,
         "details": event.details,
         "actor": one.caller.key_id,
     }
+
+
+def _device_tags(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return by which devices the shipment can be found from now on, so that their readings find it."""
+    details = (row["details"].get("replacement") or {}).get("details") or row["details"]
+    if row["shipment_id"] is None or "device_id" not in details:
+        return []
+    return [
+        {
+            "organisation_id": row["organisation_id"],
+            "kind": "device",
+            "value": details["device_id"],
+            "shipment_id": row["shipment_id"],
+        }
+    ]
 
 
 def _audit(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,29 @@
-"""Taking readings: each judged alone, known ones counted, conflicts and impossible values refused one by one."""
+"""Taking readings: each judged alone, known ones counted, conflicts and impossible values refused one by one.
+
+The row of a series is locked before its buckets are read, so that of two requests with the same readings one
+finds them stored: at once or one after the other, each reading is accepted once.
+"""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.access import Caller
-from app.models.reading import ReadingCreate, ReadingsReceipt, RejectedReading
+from app.domain.readings import CHANNELS, Absorbed, ReadingColumns, absorb, bucket_of, buckets, instant
+from app.formats.readings import Item
+from app.models.reading import ReadingsReceipt, RejectedReading
+from app.pipeline.arrivals import Arrivals, arrivals_of
 from app.store import audit, due, readings, shipments
-from app.store.db import Database
+from app.store.db import Database, SerializationFailed
+from app.store.readings import Series
 
-Key = tuple[Any, ...]
+TRIES = 3
+_TEMPERATURE = CHANNELS.index("temperature_c")
 
 
 class Readings:
@@ -20,57 +32,107 @@ class Readings:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db, self._clock = db, clock
 
-    async def take(self, caller: Caller, items: Sequence[dict[str, Any]]) -> ReadingsReceipt:
+    async def take(self, caller: Caller, items: Sequence[Item]) -> ReadingsReceipt:
         """Store what is new, in one commit with its audit entry and the order to assess the shipments concerned."""
         received_at = self._clock.now()
-        rows, rejected = _parsed(items)
-        if not rows:
-            return ReadingsReceipt(accepted=0, duplicates=0, rejected=rejected)
-        async with self._db.transaction() as connection:
-            known = await readings.stored(connection, caller.organisation_id, list(rows.values()))
-            new, duplicates = [], 0
-            for (device_id, sensor, at, index), row in rows.items():
-                stored = known.get((device_id, sensor, at))
-                if stored is None:
-                    new.append(row | {"organisation_id": caller.organisation_id, "received_at": received_at})
-                    known[device_id, sensor, at] = _values(row)
-                elif stored == _values(row):
-                    duplicates += 1
-                else:
-                    detail = "another value is stored for this device, sensor and instant"
-                    rejected.append(RejectedReading(index=index, detail=detail))
-            await readings.append(connection, new)
-            devices = {row["device_id"] for row in new}
-            carriers = await shipments.ids_with_tag(connection, caller.organisation_id, "device", devices)
-            await due.mark(connection, dict.fromkeys(carriers), at=received_at)
-            await audit.append(
-                connection,
-                organisation_id=caller.organisation_id,
-                at=received_at,
-                actor=caller.key_id,
-                action="readings",
-                object_kind="device",
-                object_id=min(devices, default="-"),
-                new={"accepted": len(new), "devices": sorted(devices)[:100]},
-            )
-        rejected.sort(key=lambda one: one.index)
-        return ReadingsReceipt(accepted=len(new), duplicates=duplicates, rejected=rejected)
+        arrivals = arrivals_of(items, received_at=received_at)
+        if not len(arrivals.readings):
+            return _receipt(arrivals, None)
+        for remaining in reversed(range(TRIES)):
+            try:
+                async with self._db.transaction() as connection:
+                    absorbed = await self._store(connection, caller, arrivals, received_at)
+                break
+            except SerializationFailed:
+                if not remaining:
+                    raise
+        return _receipt(arrivals, absorbed)
+
+    async def _store(
+        self, connection: AsyncConnection, caller: Caller, arrivals: Arrivals, received_at: datetime
+    ) -> Absorbed:
+        organisation_id, new = caller.organisation_id, arrivals.readings
+        series = await readings.lock(connection, organisation_id, arrivals.names)
+        absorbed = absorb(await self._known(connection, series, new), new)
+        fresh = new.where(absorbed.accepted)
+        touched = _pairs(fresh)
+        changed = [one for one in buckets(absorbed.together) if (one.series, one.at_us) in touched]
+        await readings.write(connection, organisation_id, series, absorbed.together, changed)
+        await readings.move_on(connection, _newest(series, fresh))
+        await self._mark(
+            connection, organisation_id, {series[one].device_id for one, _ in touched}, received_at
+        )
+        await audit.append(
+            connection,
+            organisation_id=organisation_id,
+            at=received_at,
+            actor=caller.key_id,
+            action="readings",
+            object_kind="device",
+            object_id=arrivals.names[0][0],
+            new=_summary(arrivals, absorbed),
+        )
+        return absorbed
+
+    async def _known(
+        self, connection: AsyncConnection, series: Sequence[Series], new: ReadingColumns
+    ) -> ReadingColumns:
+        """Return what is stored in the buckets that the new readings fall in, with their numbers of the series."""
+        wanted = {(series[number].id, instant(at_us)) for number, at_us in _pairs(new)}
+        found = await readings.stored(connection, wanted)
+        place = {one.id: number for number, one in enumerate(series)}
+        numbers = np.array([place[id_] for id_ in sorted({id_ for id_, _ in wanted})], np.int64)
+        return ReadingColumns(
+            series=numbers[found.series],
+            at_us=found.at_us,
+            received_us=found.received_us,
+            values=found.values,
+        )
+
+    async def _mark(
+        self, connection: AsyncConnection, organisation_id: str, devices: set[str], at: datetime
+    ) -> None:
+        carriers = await shipments.ids_with_tag(connection, organisation_id, "device", devices)
+        await due.mark(connection, dict.fromkeys(carriers), at=at)
 
 
-def _parsed(items: Sequence[dict[str, Any]]) -> tuple[dict[Key, dict[str, Any]], list[RejectedReading]]:
-    rows: dict[Key, dict[str, Any]] = {}
-    rejected: list[RejectedReading] = []
-    for index, item in enumerate(items):
-        try:
-            row = ReadingCreate.model_validate(item).model_dump()
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            rejected.append(RejectedReading(index=index, detail=f"{place}: {first['msg']}".lstrip(": ")))
-            continue
-        rows[row["device_id"], row["sensor"], row["at"], index] = row
-    return rows, rejected
+def _pairs(new: ReadingColumns) -> set[tuple[int, int]]:
+    """Return the (series number, hour) of every bucket that readings fall in."""
+    return set(zip(new.series.tolist(), bucket_of(new.at_us).tolist(), strict=True))
 
 
-def _values(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in readings.VALUES)
+def _newest(series: Sequence[Series], fresh: ReadingColumns) -> dict[str, tuple[datetime, float | None]]:
+    """Return the newest of the new readings for each series that had none newer."""
+    found: dict[str, tuple[datetime, float | None]] = {}
+    order = np.argsort(fresh.at_us, kind="stable")
+    newest: dict[int, int] = dict(zip(fresh.series[order].tolist(), order.tolist(), strict=True))
+    for number, row in newest.items():
+        at, last = instant(fresh.at_us[row]), series[number].last_at
+        if last is None or at > last:
+            value = float(fresh.values[row, _TEMPERATURE])
+            found[series[number].id] = at, None if np.isnan(value) else value
+    return found
+
+
+def _summary(arrivals: Arrivals, absorbed: Absorbed) -> dict[str, Any]:
+    devices = sorted({device_id for device_id, _ in arrivals.names})
+    return {
+        "accepted": int(absorbed.accepted.sum()),
+        "duplicates": int(absorbed.duplicate.sum()),
+        "rejected": len(arrivals.rejected) + int(absorbed.conflict.sum()),
+        "devices": devices[:100],
+        "device_count": len(devices),
+    }
+
+
+def _receipt(arrivals: Arrivals, absorbed: Absorbed | None) -> ReadingsReceipt:
+    rejected = list(arrivals.rejected)
+    if absorbed is not None:
+        detail = "another value is stored for this device, sensor and instant"
+        clashing: NDArray[np.int64] = arrivals.places[absorbed.conflict]
+        rejected += [RejectedReading(index=index, detail=detail) for index in clashing.tolist()]
+    return ReadingsReceipt(
+        accepted=int(absorbed.accepted.sum()) if absorbed else 0,
+        duplicates=int(absorbed.duplicate.sum()) if absorbed else 0,
+        rejected=sorted(rejected, key=lambda one: one.index),
+    )

@@ -1,28 +1,35 @@
 """All that is stored about shipments, gathered for the domain to judge."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 
+import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.assessment import Snapshot
-from app.domain.custody import fold
 from app.domain.lanes import PRIORS
+from app.domain.observation import Event
+from app.domain.readings import ReadingColumns, bucket_of, instant, microseconds
+from app.domain.shipment import Shipment
+from app.domain.thermal import Name
+from app.domain.thermal_windows import device_ids, earliest_at
 from app.store import alerts, events, readings
 from app.store.shipments import Plans, briefs
+
+READ_AHEAD = timedelta(hours=24)
+"""Readings dated ahead of now, by clocks a little fast, wait here until they count."""
 
 
 async def load(
     connection: AsyncConnection, plans: Plans, ids: Collection[str], *, at: datetime
 ) -> dict[str, Snapshot]:
-    """Return the snapshots of shipments, in a fixed number of queries (readings: two per assigned device)."""
+    """Return the snapshots of shipments, in a fixed number of queries."""
     found = await briefs(connection, ids)
     plan_of = await plans.load(connection, found)
     lots = {one: {dose.lot for dose in plan.doses if dose.lot} for one, plan in plan_of.items()}
     heard = await events.of_shipments(connection, lots, {one.organisation_id for one in found.values()})
     standing = await alerts.standing_of(connection, list(found))
-    carrying = [(plan, fold(plan, heard[one], at=at)) for one, plan in plan_of.items() if plan.devices]
-    thermal = await readings.summaries(connection, carrying)
+    tracks = await _tracks(connection, plan_of, heard, at=at)
     return {
         one: Snapshot(
             shipment=plan_of[one],
@@ -32,7 +39,39 @@ async def load(
             version=brief.version,
             lanes=PRIORS,
             baseline_at=brief.baseline_at,
-            thermal=thermal.get(one, ()),
+            tracks=tracks.get(one, {}),
         )
         for one, brief in found.items()
     }
+
+
+async def _tracks(
+    connection: AsyncConnection,
+    plans: Mapping[str, Shipment],
+    heard: Mapping[str, tuple[Event, ...]],
+    *,
+    at: datetime,
+) -> dict[str, dict[Name, ReadingColumns]]:
+    """Return the readings of every device that a shipment names, from where they may count, by (device, sensor)."""
+    devices = {one: device_ids(plan, heard[one]) for one, plan in plans.items()}
+    carrying = {one: plans[one] for one, named in devices.items() if named}
+    begins = {one: earliest_at(plan, heard[one]) for one, plan in carrying.items()}
+    found: dict[str, dict[Name, ReadingColumns]] = {one: {} for one in carrying}
+    for organisation_id in {plan.organisation_id for plan in carrying.values()}:
+        own = [one for one, plan in carrying.items() if plan.organisation_id == organisation_id]
+        series = await readings.of_devices(
+            connection, organisation_id, {name for one in own for name in devices[one]}
+        )
+        first_at = instant(bucket_of(np.array([microseconds(min(begins[one] for one in own))]))[0])
+        together = await readings.between(
+            connection, [one.id for one in series], from_at=first_at, until_at=at + READ_AHEAD
+        )
+        for number, one in enumerate(series):
+            track = together.where(together.series == number)
+            track = track.where(np.argsort(track.at_us, kind="stable"))
+            for shipment_id in own:
+                if one.device_id in devices[shipment_id]:
+                    since_us = microseconds(begins[shipment_id])
+                    name = (one.device_id, one.sensor)
+                    found[shipment_id][name] = track.where(track.at_us >= since_us)
+    return found

@@ -89,7 +89,7 @@ class Status:
             version=row.version,
             lanes=snapshot.lanes,
             baseline_at=snapshot.baseline_at,
-            thermal=snapshot.thermal,
+            tracks={name: track.known_by(known_at) for name, track in snapshot.tracks.items()},
         )
         assessment = assess(past, at=at, known_at=known_at)
         document = status_document(assessment, past, at=at, open_alerts=standing)

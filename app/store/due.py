@@ -37,6 +37,16 @@ async def mark(connection: AsyncConnection, latest: Mapping[str, datetime | None
         await connection.execute(statement, rows)
 
 
+async def touch(connection: AsyncConnection, ids: Collection[str]) -> None:
+    """Note that something was heard that changes no alert: stored views are out of date, nothing is due."""
+    due = shipment_due.c
+    statement = (
+        sa.update(shipment_due).where(due.shipment_id == sa.bindparam("b_id")).values(version=due.version + 1)
+    )
+    if ids:
+        await connection.execute(statement, [{"b_id": one} for one in sorted(ids)])
+
+
 async def claim(
     connection: AsyncConnection,
     *,

@@ -1,80 +1,173 @@
-"""Readings: one row a sample, and what is last, least and most of each series."""
+"""ReadingColumns: a row for each series, a row for each of its hours."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.custody import Journey
-from app.domain.shipment import Shipment
-from app.domain.thermal import DeviceSummary
-from app.store.tables import reading
+from app.domain.readings import Bucket, ReadingColumns, instant
+from app.models.base import new_id
+from app.store.packed import pack, unpack
+from app.store.tables import Record, reading_bucket, reading_series
 
-VALUES = (
-    "temperature_c", "humidity_pct", "lat", "lon", "shock_g", "tilt_deg", "light_lux", "battery_pct", "dose_rate_usv_h",
-)  # fmt: skip
+Name = tuple[str, str]
+"""(device, sensor)."""
 
-
-async def append(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write samples; one that is there already stays as it is."""
-    insert = sqlite.insert(reading) if connection.dialect.name == "sqlite" else postgresql.insert(reading)
-    if rows:
-        await connection.execute(insert.on_conflict_do_nothing(), list(rows))
+_ASKED_AT_ONCE = 10_000
+"""Bound values in one statement; both databases take 32,000."""
 
 
-async def stored(
-    connection: AsyncConnection, organisation_id: str, rows: Collection[dict[str, Any]]
-) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return what is stored under the keys (device, sensor, at) of these samples."""
-    at = [row["at"] for row in rows]
-    query = sa.select(reading).where(
-        reading.c.organisation_id == organisation_id,
-        reading.c.device_id.in_({row["device_id"] for row in rows}),
-        reading.c.at.between(min(at), max(at)),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One sensor of one device, and its newest reading."""
+
+    id: str
+    device_id: str
+    sensor: str
+    last_at: datetime | None
+    last_c: float | None
+
+
+async def lock(connection: AsyncConnection, organisation_id: str, names: Sequence[Name]) -> list[Series]:
+    """Return the series of these names, made where they are new, and keep other writers of them waiting.
+
+    `names` are sorted, and every writer takes them in that order.
+    """
+    found = await _locked(connection, organisation_id, names)
+    missing = [name for name in names if name not in found]
+    if missing:
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        rows = [
+            {"id": new_id(), "organisation_id": organisation_id, "device_id": device_id, "sensor": sensor}
+            for device_id, sensor in missing
+        ]
+        await connection.execute(insert(reading_series).on_conflict_do_nothing(), rows)
+        found |= await _locked(connection, organisation_id, missing)
+    return [found[name] for name in names]
+
+
+async def of_devices(
+    connection: AsyncConnection, organisation_id: str, device_ids: Collection[str]
+) -> list[Series]:
+    """Return every series of the devices."""
+    one = reading_series.c
+    query = sa.select(one.id, one.device_id, one.sensor, one.last_at, one.last_c).where(
+        one.organisation_id == organisation_id, one.device_id.in_(list(device_ids))
     )
-    return {
-        (row.device_id, row.sensor, row.at): tuple(getattr(row, name) for name in VALUES)
-        for row in await connection.execute(query)
-    }
+    return [Series(**row._mapping) for row in await connection.execute(query)]
 
 
-async def summaries(
-    connection: AsyncConnection, plans: Sequence[tuple[Shipment, Journey]]
-) -> dict[str, tuple[DeviceSummary, ...]]:
-    """Return last, least and most of each assigned series, within its assignment."""
-    found: dict[str, list[DeviceSummary]] = defaultdict(list)
-    for plan, journey in plans:
-        for device in plan.devices:
-            starts_at = device.from_at or journey.picked_up_at or plan.legs[0].planned_departure_at
-            ends_at = device.until_at or journey.received_at
-            own = [
-                reading.c.organisation_id == plan.organisation_id,
-                reading.c.device_id == device.device_id,
-                reading.c.sensor == device.sensor,
-                reading.c.temperature_c.is_not(None),
-                reading.c.at >= starts_at,
-            ]
-            own += [reading.c.at < ends_at] if ends_at else []
-            extremes = sa.select(
-                sa.func.min(reading.c.temperature_c), sa.func.max(reading.c.temperature_c)
-            ).where(*own)
-            newest = (
-                sa.select(reading.c.temperature_c, reading.c.at).where(*own).order_by(reading.c.at.desc())
+async def stored(connection: AsyncConnection, wanted: Collection[tuple[str, datetime]]) -> ReadingColumns:
+    """Return the readings of these (series id, hour) buckets, their series numbered by the order of the ids.
+
+    Series and hours are asked for apart, so buckets of other pairs may come along: they change nothing.
+    """
+    ids = sorted({series_id for series_id, _ in wanted})
+    hours = sorted({at for _, at in wanted})
+    step = max(1, _ASKED_AT_ONCE - min(len(ids), _ASKED_AT_ONCE // 2))
+    one = reading_bucket.c
+    rows: list[Record] = []
+    for low in range(0, len(ids), step):
+        for first in range(0, len(hours), step):
+            query = sa.select(one.series_id, one.channels, one.packed).where(
+                one.series_id.in_(ids[low : low + step]), one.at.in_(hours[first : first + step])
             )
-            last = (await connection.execute(newest.limit(1))).first()
-            low_c, high_c = (await connection.execute(extremes)).one()
-            found[plan.id].append(
-                DeviceSummary(
-                    device_id=device.device_id,
-                    sensor=device.sensor,
-                    place=device.place,
-                    last_c=last[0] if last else None,
-                    last_at=last[1] if last else None,
-                    min_c=low_c,
-                    max_c=high_c,
-                )
+            rows += (await connection.execute(query)).all()
+    number = {series_id: place for place, series_id in enumerate(ids)}
+    return unpack([(number[row.series_id], row.channels, row.packed) for row in rows])
+
+
+async def between(
+    connection: AsyncConnection, series_ids: Sequence[str], *, from_at: datetime, until_at: datetime
+) -> ReadingColumns:
+    """Return all readings of the series in whole hours that touch the span; series are numbered as given."""
+    one = reading_bucket.c
+    query = sa.select(one.series_id, one.channels, one.packed).where(
+        one.series_id.in_(list(series_ids)), one.at >= from_at, one.at <= until_at
+    )
+    number = {series_id: place for place, series_id in enumerate(series_ids)}
+    rows = (await connection.execute(query)).all()
+    return unpack([(number[row.series_id], row.channels, row.packed) for row in rows])
+
+
+async def write(
+    connection: AsyncConnection,
+    organisation_id: str,
+    series: Sequence[Series],
+    readings: ReadingColumns,
+    touched: Sequence[Bucket],
+) -> None:
+    """Write whole buckets over what was there, and each series' newest reading."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(reading_bucket)
+    columns = ("samples", "measured", "min_c", "max_c", "sum_c", "channels", "packed")
+    statement = statement.on_conflict_do_update(
+        index_elements=["series_id", "at"], set_={name: statement.excluded[name] for name in columns}
+    )
+    rows = [
+        {
+            "series_id": series[bucket.series].id,
+            "at": instant(bucket.at_us),
+            "organisation_id": organisation_id,
+            "samples": bucket.stop - bucket.start,
+            "measured": bucket.measured,
+            "min_c": bucket.min_c,
+            "max_c": bucket.max_c,
+            "sum_c": bucket.sum_c,
+            "channels": channels,
+            "packed": packed,
+        }
+        for bucket, (channels, packed) in zip(touched, pack(readings, touched), strict=True)
+    ]
+    if rows:
+        await connection.execute(statement, rows)
+
+
+async def move_on(connection: AsyncConnection, newest: Mapping[str, tuple[datetime, float | None]]) -> None:
+    """Write the newest reading of each series id; without a temperature the last one stays."""
+    one = reading_series.c
+    bound_c = sa.bindparam("b_c", type_=one.last_c.type)
+    statement = (
+        sa.update(reading_series)
+        .where(one.id == sa.bindparam("b_id"))
+        .values(
+            last_at=sa.bindparam("b_at", type_=one.last_at.type), last_c=sa.func.coalesce(bound_c, one.last_c)
+        )
+    )
+    rows = [{"b_id": id_, "b_at": at, "b_c": value} for id_, (at, value) in sorted(newest.items())]
+    if rows:
+        await connection.execute(statement, rows)
+
+
+async def _locked(
+    connection: AsyncConnection, organisation_id: str, names: Sequence[Name]
+) -> dict[Name, Series]:
+    one = reading_series.c
+    found: list[Record] = []
+    for first in range(0, len(names), _ASKED_AT_ONCE // 2):
+        query = (
+            sa.select(one.id, one.device_id, one.sensor, one.last_at, one.last_c)
+            .where(
+                one.organisation_id == organisation_id, _any_of(names[first : first + _ASKED_AT_ONCE // 2])
             )
-    return {plan.id: tuple(found[plan.id]) for plan, _ in plans}
+            .order_by(one.device_id, one.sensor)
+            .with_for_update()
+        )
+        found += (await connection.execute(query)).all()
+    return {(row.device_id, row.sensor): Series(**row._mapping) for row in found}
+
+
+def _any_of(names: Sequence[Name]) -> sa.ColumnElement[bool]:
+    """Return the condition that a series has one of the names, asked the cheap way where all sensors are one."""
+    one = reading_series.c
+    sensors = {sensor for _, sensor in names}
+    if len(sensors) == 1:
+        return sa.and_(
+            one.device_id.in_([device_id for device_id, _ in names]), one.sensor == next(iter(sensors))
+        )
+    wanted: list[Any] = list(names)
+    return sa.tuple_(one.device_id, one.sensor).in_(wanted)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.access import Caller, ShipmentScope
@@ -208,6 +209,27 @@ class Plans:
         if len(self._plans) >= self._kept:
             del self._plans[next(iter(self._plans))]
         self._plans[key] = plan
+
+
+async def carriers_of(
+    connection: AsyncConnection, organisation_id: str, devices: Collection[str]
+) -> dict[str, set[str]]:
+    """Return the devices among these that each shipment names, by shipment id."""
+    tag = shipment_tag.c
+    query = sa.select(tag.shipment_id, tag.value).where(
+        tag.organisation_id == organisation_id, tag.kind == "device", tag.value.in_(list(devices))
+    )
+    found: dict[str, set[str]] = {}
+    for shipment_id, device_id in await connection.execute(query):
+        found.setdefault(shipment_id, set()).add(device_id)
+    return found
+
+
+async def add_tags(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write further names of shipments; one that is there already stays."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    if rows:
+        await connection.execute(insert(shipment_tag).on_conflict_do_nothing(), list(rows))
 
 
 async def ids_with_tag(

@@ -10,7 +10,7 @@ from app.models.audit import AuditEntry
 from app.models.clock import ClockAnchor
 from app.models.event import Event
 from app.models.product import Product
-from app.models.reading import Reading
+from app.models.reading import ReadingBucket, ReadingSeries
 from app.models.shipment import Shipment, ShipmentDue, ShipmentPlan, ShipmentTag, ShipmentView
 from app.models.site import Site
 
@@ -33,7 +33,8 @@ shipment_tag = table_of(ShipmentTag)
 shipment_due = table_of(ShipmentDue)
 shipment_view = table_of(ShipmentView)
 event = table_of(Event)
-reading = table_of(Reading)
+reading_series = table_of(ReadingSeries)
+reading_bucket = table_of(ReadingBucket)
 alert = table_of(Alert)
 alert_history = table_of(AlertHistory)
 audit_entry = table_of(AuditEntry)

@@ -152,6 +152,7 @@ async def test_readings_show_last_least_and_most_within_the_assignment(api: Api)
     shipment = await api.ship(devices=[{"device_id": "TMP-1", "from": hours(1), "until": hours(5)}])
     samples = [(0.5, 30.0), (2, 4.0), (3, 6.5), (4, 5.0), (5, -20.0)]
     readings = [{"device_id": "TMP-1", "at": hours(at), "temperature_c": value} for at, value in samples]
+    api.clock.advance(hours=6)
 
     first = await api.post("/v1/readings", {"readings": [*readings, {"device_id": "TMP-1", "at": "noon"}]})
     again = await api.post(

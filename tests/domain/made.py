@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import numpy as np
+
 from app.domain.bedside import DoseCare
 from app.domain.custody import Journey, LegFacts, Position
 from app.domain.eta import Arrival, Contribution, Forecast
 from app.domain.observation import Event
 from app.domain.odds import DoseOdds, DosePlan, dose_plans, odds_of
+from app.domain.readings import CHANNELS, ReadingColumns, microseconds
 from app.domain.shipment import Dose, Leg, Place, Product, Shipment, Site
 
 DAY = datetime(2026, 1, 6, tzinfo=UTC)  # a Tuesday
@@ -58,6 +61,18 @@ def a_dose(**changes: Any) -> Dose:
         expires_at=USABLE_UNTIL,
     )
     return replace(dose, **changes)
+
+
+def a_track(*samples: tuple[str | datetime, float], received: datetime | None = None) -> ReadingColumns:
+    """Temperatures in order, received as they were made unless told otherwise."""
+    made_at = [at(when) if isinstance(when, str) else when for when, _ in samples]
+    values = np.full((len(samples), len(CHANNELS)), np.nan)
+    values[:, 0] = [value for _, value in samples]
+    at_us = np.array([microseconds(one) for one in made_at], np.int64)
+    received_us = at_us if received is None else np.full(len(at_us), microseconds(received))
+    return ReadingColumns(
+        series=np.zeros(len(at_us), np.int64), at_us=at_us, received_us=received_us, values=values
+    )
 
 
 def a_product(**changes: Any) -> Product:

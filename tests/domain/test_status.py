@@ -14,8 +14,8 @@ from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.bedside import Assay
 from app.domain.lanes import PRIORS
 from app.domain.observation import Event
+from app.domain.shipment import DeviceAssignment
 from app.domain.status import instant_text, render_at, status_document, stored_view, without
-from app.domain.thermal import DeviceSummary
 from tests.domain import made
 from tests.domain.made import Slipping, a_dose, a_shipment, an_event, at
 
@@ -44,7 +44,9 @@ def told(
     events: Iterable[Event] = (), *, when: str = "09:00", **changes: Any
 ) -> tuple[dict[str, Any], Snapshot, Assessment]:
     snapshot = Snapshot(
-        shipment=a_shipment(**changes),
+        shipment=a_shipment(
+            **({"devices": (DeviceAssignment(device_id="T", from_at=at("08:00")),)} | changes)
+        ),
         events=tuple(events),
         open_alerts=(
             OpenAlert(id="a", kind="hold", subject="shipment", severity="warning", since=at("08:00")),
@@ -52,17 +54,7 @@ def told(
         version=7,
         lanes=PRIORS,
         baseline_at=at("11:45"),
-        thermal=(
-            DeviceSummary(
-                device_id="T",
-                sensor="main",
-                place="product",
-                last_c=5.0,
-                last_at=at("08:50"),
-                min_c=4.0,
-                max_c=6.0,
-            ),
-        ),
+        tracks={("T", "main"): made.a_track(("08:30", 4.0), ("08:40", 6.0), ("08:50", 5.0))},
     )
     answer = assess(snapshot, at=at(when))
     return status_document(answer, snapshot, at=at(when)), snapshot, answer
