@@ -63,6 +63,11 @@ class PostgresServer:
     ) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int | None:
+        """Return the process id of the running server, whose children do its work."""
+        return self._process.pid if self._process else None
+
     def url(self, database: str) -> str:
         """Return the SQLAlchemy URL of `database`."""
         return f"postgresql+asyncpg://{USER}@127.0.0.1:{self.port}/{database}"
