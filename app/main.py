@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import IO
@@ -42,6 +43,7 @@ from app.routers import (
     webhooks,
 )
 from app.routers.middleware import RequestIds
+from app.routers.plain import PlainRoute, PlainRoutes
 from app.scheduler import runner
 from app.settings import Settings
 from app.store import schema
@@ -61,6 +63,10 @@ ROUTERS: Sequence[APIRouter] = (
     webhooks.router,
     service.router,
     errors_page.router,
+)
+PLAIN: Sequence[PlainRoute] = (
+    PlainRoute("POST", re.compile("/v1/events"), events.post_event),
+    PlainRoute("GET", re.compile("/v1/shipments/(?P<shipment_id>[^/]+)/status"), shipments.read_status_now),
 )
 
 
@@ -96,6 +102,7 @@ def create_app(
         redoc_url=None,
         strict_content_type=False,
     )
+    app.add_middleware(PlainRoutes, routes=PLAIN)
     app.add_middleware(RequestIds)
     problems.install(app)
     for router in ROUTERS:

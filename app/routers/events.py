@@ -35,7 +35,8 @@ class CallerMayPost(Requires):
         return caller
 
 
-Sender = Annotated[Caller, Depends(CallerMayPost())]
+may_post = CallerMayPost()
+Sender = Annotated[Caller, Depends(may_post)]
 _ONE: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -71,9 +72,10 @@ _MANY: dict[str, Any] = {
 
 
 @router.post("", status_code=201, response_model=EventReceipt, openapi_extra=_ONE)
-async def post_event(request: Request, caller: Sender) -> Response:
+async def post_event(request: Request) -> Response:
     """Record one observation: 201 when it is new and committed, 200 when it was known."""
     house = house_of(request)
+    caller = await may_post(request)
     try:
         receipt = await _record(house, caller, await json_body(request, limit=BODY_MAX))
     except DosetrailError as error:

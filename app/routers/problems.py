@@ -93,14 +93,19 @@ def request_id_of(request: Request) -> str:
     return str(request.scope.get("dosetrail_request_id", ""))
 
 
-def _known(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DosetrailError)  # noqa: S101 - what this handler is registered for
+def problem_response(request: Request, error: DosetrailError) -> Response:
+    """Return the answer to a request that failed in a way we know."""
     headers = {}
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     return _answer(body_of(error, request_id=request_id_of(request)), headers)
+
+
+def _known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DosetrailError)  # noqa: S101 - what this handler is registered for
+    return problem_response(request, error)
 
 
 def _malformed(request: Request, error: Exception) -> Response:

@@ -1,6 +1,5 @@
 """Shipments: registered, listed, read, cancelled, and told."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -19,7 +18,7 @@ from app.models.shipment import (
     ShipmentSummary,
 )
 from app.routers.body import CheckedRoute
-from app.routers.dependencies import HouseDep, Requires, parse_id
+from app.routers.dependencies import HouseDep, Requires, house_of, parse_id
 from app.routers.paging import Cursor, Limit, page_answer, page_of
 from app.store import shipments
 from app.store.shipments import Brief
@@ -28,6 +27,7 @@ from app.store.tables import shipment as table
 router = APIRouter(prefix="/v1/shipments", route_class=CheckedRoute, tags=["shipments"])
 
 Reader = Annotated[Caller, Depends(Requires("read:shipment"))]
+may_read_status = Requires("read:status")
 Text = Annotated[str | None, Query(max_length=120)]
 
 
@@ -118,7 +118,7 @@ async def list_events(
 async def read_status(
     shipment_id: str,
     request: Request,
-    caller: Annotated[Caller, Depends(Requires("read:status"))],
+    caller: Annotated[Caller, Depends(may_read_status)],
     house: HouseDep,
     at: Annotated[Instant | None, Query(description="As of this instant, from what had occurred.")] = None,
     known_at: Annotated[
@@ -126,10 +126,9 @@ async def read_status(
     ] = None,
 ) -> Response:
     """Say where the package is, when it will arrive, and what that means for each dose."""
-    id_, now = parse_id(shipment_id), house.clock.now()
     if at is None and known_at is None:
-        # An ETag's minute is the one the answer is for, so one instant serves both.
-        return await _now(request, house, caller, id_, now)
+        return await read_status_now(request, shipment_id)
+    id_, now = parse_id(shipment_id), house.clock.now()
     known = known_at or now
     told = await house.status.as_of(caller, id_, at=at or known, known_at=known)
     return json_answer(
@@ -137,7 +136,11 @@ async def read_status(
     )
 
 
-async def _now(request: Request, house: Any, caller: Caller, id_: str, now: datetime) -> Response:
+async def read_status_now(request: Request, shipment_id: str) -> Response:
+    """Tell the status as of now, or that it is the one that the caller has."""
+    caller, house = await may_read_status(request), house_of(request)
+    # An ETag's minute is the one the answer is for, so one instant serves both.
+    id_, now = parse_id(shipment_id), house.clock.now()
     minute = now.replace(second=0, microsecond=0).isoformat()
     if_none_match = request.headers.get("if-none-match")
     if if_none_match:
