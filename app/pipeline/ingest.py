@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +23,7 @@ from app.pipeline.corrections import check_replacement
 from app.store import audit, due, events, shipments
 from app.store.db import Database
 from app.store.events import SenderKey
-from app.store.shipments import Brief, Name, Plans
+from app.store.shipments import Brief, Named, Plans
 
 SKEW_MATTERS = timedelta(seconds=60)
 FUTURE_MAX = timedelta(hours=24)
@@ -63,12 +64,12 @@ class Submission:
         return self.caller.organisation_id, self.caller.source, self.event.event_id
 
     @property
-    def name(self) -> Name | None:
+    def name(self) -> Named | None:
         """How it names its shipment; None when it names a lot."""
         for kind in ("shipment_id", "reference", "waybill", "package_code"):
             value = getattr(self.event, kind)
             if value is not None:
-                return kind, value
+                return self.caller.organisation_id, kind, value
         return None
 
     def digest(self) -> str:
@@ -85,7 +86,7 @@ class _Batch:
     """What one commit works with, and what it will write."""
 
     connection: AsyncConnection
-    found: dict[Name, tuple[str, ...]]
+    found: dict[Named, tuple[str, ...]]
     briefs: dict[str, Brief]
     plans: dict[str, Shipment]
     latest: dict[str, datetime | None]
@@ -115,13 +116,9 @@ class Ingest:
         return results
 
     async def _gather(self, connection: AsyncConnection, new: Sequence[Submission]) -> _Batch:
-        found: dict[Name, tuple[str, ...]] = {}
-        for organisation_id in {one.caller.organisation_id for one in new}:
-            names = {one.name for one in new if one.caller.organisation_id == organisation_id and one.name}
-            found |= {
-                (organisation_id + kind, value): ids
-                for (kind, value), ids in (await shipments.find(connection, organisation_id, names)).items()
-            }
+        names = {one.name for one in new if one.name}
+        by_id = {name: _ids(name[2]) for name in names if name[1] == "shipment_id"}
+        found = by_id | await shipments.find(connection, names - by_id.keys())
         ids = {shipment_id for several in found.values() for shipment_id in several}
         briefs = await shipments.briefs(connection, ids, for_update=True) if ids else {}
         plans = await self._plans.load(connection, briefs)
@@ -209,10 +206,18 @@ def _again(one: Submission, stored: Any) -> EventReceipt:
     return _receipt(stored, duplicate=True)
 
 
+def _ids(text: str) -> tuple[str, ...]:
+    """Return the id that a text is, if it is one."""
+    try:
+        return (str(UUID(text)),)
+    except ValueError:
+        return ()
+
+
 def _visible(batch: _Batch, one: Submission) -> tuple[Brief, Shipment]:
-    kind, value = one.name or ("", "")
+    name = one.name or ("", "", "")
     action = f"event:{one.event.type}"
-    ids = batch.found.get((one.caller.organisation_id + kind, value), ())
+    ids = batch.found.get(name, ())
     seen = [
         (batch.briefs[shipment_id], batch.plans[shipment_id])
         for shipment_id in ids
@@ -222,7 +227,7 @@ def _visible(batch: _Batch, one: Submission) -> tuple[Brief, Shipment]:
     if not seen:
         raise UnknownShipment("no such shipment")
     if len(seen) > 1:
-        raise _bad(f"/{kind}", "several shipments bear this; name the one by shipment_id or reference")
+        raise _bad(f"/{name[1]}", "several shipments bear this; name the one by shipment_id or reference")
     return seen[0]
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models.base import new_id
+from app.store import bulk
 from app.store.tables import audit_entry
 
 
@@ -42,5 +42,4 @@ async def append(
 
 async def append_all(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Write many entries, each with every column."""
-    if rows:
-        await connection.execute(sa.insert(audit_entry), list(rows))
+    await bulk.insert(connection, audit_entry, rows)

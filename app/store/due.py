@@ -7,7 +7,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import bulk
 from app.store.tables import shipment_due
+
+_HEARD = (
+    ("version", "old.version + 1"),
+    (
+        "latest_event_at",
+        "CASE WHEN old.latest_event_at IS NULL OR new.latest_event_at > old.latest_event_at"
+        " THEN new.latest_event_at ELSE old.latest_event_at END",
+    ),
+)
 
 
 async def mark(connection: AsyncConnection, latest: Mapping[str, datetime | None], *, at: datetime) -> None:
@@ -15,26 +25,10 @@ async def mark(connection: AsyncConnection, latest: Mapping[str, datetime | None
 
     `latest` gives the latest event's instant where one was heard; it only ever grows.
     """
-    due = shipment_due.c
-    heard = sa.bindparam("b_heard", type_=due.latest_event_at.type)
-    newer = sa.case(
-        (heard.is_(None), due.latest_event_at),
-        (due.latest_event_at.is_(None), heard),
-        (heard > due.latest_event_at, heard),
-        else_=due.latest_event_at,
-    )
-    statement = (
-        sa.update(shipment_due)
-        .where(due.shipment_id == sa.bindparam("b_id"))
-        .values(
-            version=due.version + 1,
-            assess_at=sa.bindparam("b_at", type_=due.assess_at.type),
-            latest_event_at=newer,
-        )
-    )
-    rows = [{"b_id": one, "b_at": at, "b_heard": latest[one]} for one in sorted(latest)]
-    if rows:
-        await connection.execute(statement, rows)
+    rows = [
+        {"shipment_id": one, "version": 0, "assess_at": at, "latest_event_at": latest[one]} for one in latest
+    ]
+    await bulk.update(connection, shipment_due, rows, key="shipment_id", computed=_HEARD)
 
 
 async def touch(connection: AsyncConnection, ids: Collection[str]) -> None:

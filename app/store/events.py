@@ -8,34 +8,26 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.observation import Event, Location
+from app.store import bulk
 from app.store.shipments import Brief
 from app.store.tables import Record, event
 
 SenderKey = tuple[str, str, str]
 """(organisation id, source, event id): what an event is known by for ever."""
+_KEY = ("organisation_id", "source", "event_id")
+_RECEIPT = (*_KEY, "id", "digest", "shipment_id", "lot", "received_at", "late", "placed")
 
 
 async def known(connection: AsyncConnection, keys: Collection[SenderKey]) -> dict[SenderKey, Record]:
     """Return the stored events among these, with what a receipt says."""
-    columns = (
-        event.c.id, event.c.organisation_id, event.c.source, event.c.event_id, event.c.digest, event.c.shipment_id,
-        event.c.lot, event.c.received_at, event.c.late, event.c.placed,
-    )  # fmt: skip
-    wanted = set(keys)
-    query = sa.select(*columns).where(
-        event.c.organisation_id.in_({key[0] for key in wanted}),
-        event.c.source.in_({key[1] for key in wanted}),
-        event.c.event_id.in_({key[2] for key in wanted}),
-    )
-    rows: Sequence[Record] = (await connection.execute(query)).all()
-    found = {(row.organisation_id, row.source, row.event_id): row for row in rows}
-    return {key: row for key, row in found.items() if key in wanted}
+    wanted = [dict(zip(_KEY, key, strict=True)) for key in set(keys)]
+    rows = await bulk.select(connection, event, _RECEIPT, wanted)
+    return {(row.organisation_id, row.source, row.event_id): row for row in rows}
 
 
 async def append(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Write new events."""
-    if rows:
-        await connection.execute(sa.insert(event), list(rows))
+    await bulk.insert(connection, event, rows)
 
 
 async def of_shipments(
@@ -43,7 +35,9 @@ async def of_shipments(
 ) -> dict[str, tuple[Event, ...]]:
     """Return all events that concern each shipment: its own, and those about a lot it holds."""
     found: dict[str, list[Event]] = defaultdict(list)
-    for row in await connection.execute(sa.select(event).where(event.c.shipment_id.in_(list(lots_of)))):
+    for row in await connection.execute(
+        sa.select(event).where(bulk.among(connection, event.c.shipment_id, lots_of))
+    ):
         found[row.shipment_id].append(_event(row))
     lots = {lot for held in lots_of.values() for lot in held}
     if lots:

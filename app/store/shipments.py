@@ -1,5 +1,6 @@
 """Shipments, their plans, and the names they are found by."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.access import Caller, ShipmentScope
 from app.domain.shipment import Shipment
+from app.store import bulk
 from app.store.tables import Record, shipment, shipment_due, shipment_plan, shipment_tag
 
 Name = tuple[str, str]
 """(kind, value), kind being `shipment_id`, `reference`, `waybill` or `package_code`."""
+Named = tuple[str, str, str]
+"""(organisation id, kind, value): a name and whose it is."""
 
 _PLANS: TypeAdapter[Shipment] = TypeAdapter(Shipment)
+_TAG = ("organisation_id", "kind", "value")
 _TAGGED = frozenset({"waybill", "package_code"})
 
 
@@ -138,30 +143,17 @@ async def _insert_tags(connection: AsyncConnection, plan: Shipment, tags: Collec
         await connection.execute(sa.insert(shipment_tag), rows)
 
 
-async def find(
-    connection: AsyncConnection, organisation_id: str, names: Collection[Name]
-) -> dict[Name, tuple[str, ...]]:
+async def find(connection: AsyncConnection, names: Collection[Named]) -> dict[Named, tuple[str, ...]]:
     """Return the ids of the shipments that bear each name; several where a waybill is shared."""
-    found: dict[Name, list[str]] = {}
-    for kind in ("shipment_id", "reference"):
-        column = shipment.c.id if kind == "shipment_id" else shipment.c.reference
-        values = [value for name_kind, value in names if name_kind == kind]
-        if values:
-            query = sa.select(column, shipment.c.id).where(
-                shipment.c.organisation_id == organisation_id, column.in_(values)
-            )
-            for value, shipment_id in await connection.execute(query):
-                found.setdefault((kind, value), []).append(shipment_id)
-    tagged = [name for name in names if name[0] in _TAGGED]
-    if tagged:
-        tag = shipment_tag.c
-        query = sa.select(tag.kind, tag.value, tag.shipment_id).where(
-            tag.organisation_id == organisation_id,
-            tag.kind.in_({kind for kind, _ in tagged}),
-            tag.value.in_({value for _, value in tagged}),
-        )
-        for kind, value, shipment_id in await connection.execute(query):
-            found.setdefault((kind, value), []).append(shipment_id)
+    found: dict[Named, list[str]] = defaultdict(list)
+    referred = [
+        {"organisation_id": name[0], "reference": name[2]} for name in names if name[1] == "reference"
+    ]
+    for row in await bulk.select(connection, shipment, ("organisation_id", "reference", "id"), referred):
+        found[row.organisation_id, "reference", row.reference].append(row.id)
+    tagged = [dict(zip(_TAG, name, strict=True)) for name in names if name[1] in _TAGGED]
+    for row in await bulk.select(connection, shipment_tag, (*_TAG, "shipment_id"), tagged):
+        found[row.organisation_id, row.kind, row.value].append(row.shipment_id)
     return {name: tuple(ids) for name, ids in found.items()}
 
 
@@ -177,7 +169,7 @@ async def briefs(
     query = (
         sa.select(*columns)
         .join(shipment_due, shipment_due.c.shipment_id == shipment.c.id)
-        .where(shipment.c.id.in_(list(ids)))
+        .where(bulk.among(connection, shipment.c.id, ids))
         .order_by(shipment.c.id)
     )
     if for_update:
@@ -199,7 +191,7 @@ class Plans:
         if missing:
             row = shipment_plan.c
             query = sa.select(row.shipment_id, row.plan_version, row.plan).where(
-                row.shipment_id.in_([shipment_id for shipment_id, _ in missing])
+                bulk.among(connection, row.shipment_id, [shipment_id for shipment_id, _ in missing])
             )
             for shipment_id, plan_version, plan in await connection.execute(query):
                 self._keep((shipment_id, plan_version), _PLANS.validate_python(plan))
