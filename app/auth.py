@@ -17,13 +17,13 @@ class RoleForbids(Forbidden):
     code = "role_forbids"
 
 
-async def authenticate(keys: Keys, authorization: str | None) -> Caller:
+async def authenticate(keys: Keys, authorization: str) -> Caller:
     """Return who calls.
 
     Raises:
         Unauthorized: the header is missing or malformed, or the key unknown, revoked or expired.
     """
-    scheme, _, text = (authorization or "").partition(" ")
+    scheme, _, text = authorization.partition(" ")
     caller = await keys.caller(text.strip()) if scheme.lower() == "bearer" and text.strip() else None
     if caller is None:
         raise Unauthorized("send a valid key: `Authorization: Bearer dtk_…`")

@@ -1,6 +1,7 @@
 """The command `dosetrail`: calls, decides nothing."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Coroutine
@@ -29,6 +30,8 @@ app.add_typer(keys_app, name="keys")
 errors = Console(stderr=True)
 
 GRACEFUL_SHUTDOWN_S = 20
+GARBAGE_THRESHOLD = 20_000
+"""New objects between two looks for garbage; Python's own 700 is a few requests."""
 
 T = TypeVar("T")
 
@@ -52,7 +55,7 @@ def serve(
         access_log=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     typer.echo(f"Dosetrail serves http://{host}:{port} (documentation at /docs); stop it with Ctrl-C.")
     server.run()
     if not server.started:
@@ -97,6 +100,22 @@ def demo(
 def main() -> None:
     """Run the command; what is wrong in a way we know is told in one line."""
     app()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, which settles down once the application has started."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start."""
+        await super().startup(sockets)
+        _settle_down()
+
+
+def _settle_down() -> None:
+    """Take what start-up made out of the garbage collector's sight, for walking it stops every request meanwhile."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
 
 
 def _settings() -> Settings:
@@ -154,6 +173,7 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with running(settings):
+        _settle_down()
         await stop.wait()
 
 

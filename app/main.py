@@ -42,8 +42,7 @@ from app.routers import (
     shipments,
     webhooks,
 )
-from app.routers.middleware import RequestIds
-from app.routers.plain import PlainRoute, PlainRoutes
+from app.routers.plain import Application, PlainRoute
 from app.scheduler import runner
 from app.settings import Settings
 from app.store import schema
@@ -93,7 +92,8 @@ def create_app(
             app.state.house = house
             yield
 
-    app = FastAPI(
+    app = Application(
+        plain=PLAIN,
         title="Dosetrail",
         version="1",
         summary="How much activity is left in each dose, when it will arrive, and whether it will still be usable.",
@@ -102,8 +102,6 @@ def create_app(
         redoc_url=None,
         strict_content_type=False,
     )
-    app.add_middleware(PlainRoutes, routes=PLAIN)
-    app.add_middleware(RequestIds)
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)

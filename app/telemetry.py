@@ -2,11 +2,16 @@
 
 import logging
 import sys
+from contextvars import ContextVar
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that this task serves."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("dosetrail")
 
@@ -15,7 +20,7 @@ def configure_logging(level: str) -> None:
     """Write one JSON line per message to standard error; control characters come out escaped."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -26,14 +31,22 @@ def configure_logging(level: str) -> None:
     )
 
 
+def _with_request_id(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    id_ = request_id.get()
+    return line if id_ is None else {"request_id": id_, **line}
+
+
 class Metrics:
     """What the service counts of itself, in a registry of its own."""
+
+    _event_of: dict[str, Counter]
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.events = Counter(
             "dosetrail_events", "Events answered, by outcome.", ["outcome"], registry=self.registry
         )
+        self._event_of = {}
         self.batch_size = Histogram(
             "dosetrail_intake_batch_size",
             "Submissions committed together.",
@@ -55,3 +68,10 @@ class Metrics:
             "Wall seconds the longest-due shipment waits.",
             registry=self.registry,
         )
+
+    def count_event(self, outcome: str) -> None:
+        """Count an event answered; the counter of each outcome is kept, for finding it costs more than counting."""
+        counter = self._event_of.get(outcome)
+        if counter is None:
+            counter = self._event_of[outcome] = self.events.labels(outcome=outcome)
+        counter.inc()

@@ -11,8 +11,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     PlainSerializer,
+    Strict,
     StringConstraints,
-    TypeAdapter,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import SQLModel
@@ -77,9 +77,6 @@ def new_id() -> str:
     return str(uuid7())
 
 
-_AWARE: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
-
-
 def _instant(value: Any) -> Any:
     """Read RFC 3339 text; numbers are refused, because nobody can tell seconds from milliseconds by their size."""
     if isinstance(value, datetime):
@@ -88,7 +85,7 @@ def _instant(value: Any) -> Any:
         raise ValueError(
             "write date and time as RFC 3339 text with an offset, such as 2026-01-31T08:00:00+01:00"
         )
-    return _AWARE.validate_python(value)
+    return value
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -106,6 +103,7 @@ def _without_nul(text: str) -> str:
 
 Instant = Annotated[
     AwareDatetime,
+    Strict(strict=False),
     BeforeValidator(_instant),
     AfterValidator(_in_utc),
     PlainSerializer(instant_text, when_used="json"),

@@ -127,6 +127,8 @@ def checked_details(event_type: str, details: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValidationError: a field is missing, unknown or wrong; places are relative to `details`.
     """
+    if not details and event_type not in DETAILS_OF:
+        return details
     shape = DETAILS_OF.get(event_type, NoDetails).model_validate(details)
     return shape.model_dump(mode="json", exclude_none=True)
 

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from app.clock import Clock
-from app.models.event import EventReceipt
 from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.handling import Handling
-from app.pipeline.ingest import Submission
+from app.pipeline.ingest import Receipt, Submission
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
 from app.pipeline.readings import Readings
@@ -38,7 +37,7 @@ class House:
     register: Register
     replan: Replan
     record: Record
-    intake: Intake[Submission, EventReceipt]
+    intake: Intake[Submission, Receipt]
     readings: Readings
     status: Status
     alerts: Alerts

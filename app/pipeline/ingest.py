@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 import orjson
@@ -16,9 +16,10 @@ from app.domain.custody import fold
 from app.domain.observation import Event, Location
 from app.domain.placement import candidates, needs_leg
 from app.domain.shipment import Dose, Shipment
+from app.domain.status import instant_text
 from app.errors import Conflict, DosetrailError, FieldError, Invalid, NotFound
 from app.models.base import new_id
-from app.models.event import EventCreate, EventReceipt
+from app.models.event import EventCreate, LocationShape
 from app.pipeline.corrections import check_replacement
 from app.store import audit, due, events, shipments
 from app.store.db import Database
@@ -28,6 +29,7 @@ from app.store.shipments import Brief, Named, Plans
 SKEW_MATTERS = timedelta(seconds=60)
 FUTURE_MAX = timedelta(hours=24)
 PAST_MAX = timedelta(days=30)
+_CONTENT = tuple(EventCreate.model_fields.keys() - {"sent_at", "location"})
 ABOUT_ONE_DOSE = frozenset({"assayed", "administered", "not_administered"})
 
 
@@ -47,6 +49,18 @@ class BadEvent(Invalid):
     """The event does not fit its shipment or its time."""
 
     code = "bad_event"
+
+
+class Receipt(TypedDict):
+    """What became of an event, as `EventReceipt` has it on the wire."""
+
+    id: str
+    event_id: str
+    shipment_id: str | None
+    duplicate: bool
+    received_at: str
+    late: bool
+    placed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +88,14 @@ class Submission:
 
     def digest(self) -> str:
         """Return the fingerprint of the canonical content: parsed values, sorted keys, without `sent_at`."""
-        content = self.event.model_dump(mode="json", exclude={"sent_at"}, exclude_none=True)
+        said = self.event
+        content = {name: value for name in _CONTENT if (value := getattr(said, name)) is not None}
+        if said.location is not None:
+            content["location"] = _place(said.location)
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-Result = EventReceipt | DosetrailError
+Result = Receipt | DosetrailError
 
 
 @dataclass(slots=True)
@@ -101,7 +118,7 @@ class Ingest:
 
     async def write(
         self, connection: AsyncConnection, submissions: Sequence[Submission]
-    ) -> list[EventReceipt | DosetrailError]:
+    ) -> list[Receipt | DosetrailError]:
         """Write what is new and return each submission's receipt, or the error that answers it."""
         known = await events.known(connection, [one.key for one in submissions])
         batch = await self._gather(connection, [one for one in submissions if one.key not in known])
@@ -124,25 +141,24 @@ class Ingest:
         plans = await self._plans.load(connection, briefs)
         return _Batch(connection, found, briefs, plans, {}, {})
 
-    async def _new(self, batch: _Batch, one: Submission) -> EventReceipt:
+    async def _new(self, batch: _Batch, one: Submission) -> Receipt:
         if one.name is None:
             return await self._about_lot(batch, one)
         brief, plan = _visible(batch, one)
         await self._check_correction(batch, one, brief, plan)
         _check_fit(one, plan)
         effective_at, suspect = _effective(one, brief)
-        event = _event(one, new_id(), effective_at)
-        latest_at = batch.latest.get(brief.id) or brief.latest_event_at
-        row = _row(one, event, shipment_id=brief.id) | {
+        id_, latest_at = new_id(), batch.latest.get(brief.id) or brief.latest_event_at
+        row = _row(one, id_, effective_at, shipment_id=brief.id) | {
             "clock_suspect": suspect,
             "late": latest_at is not None and latest_at > effective_at,
-            "placed": await self._is_placed(batch, plan, event),
+            "placed": await self._is_placed(batch, plan, one, id_, effective_at),
         }
         batch.rows[one.key] = row
         batch.latest[brief.id] = max(latest_at or effective_at, effective_at)
         return _receipt(row, duplicate=False)
 
-    async def _about_lot(self, batch: _Batch, one: Submission) -> EventReceipt:
+    async def _about_lot(self, batch: _Batch, one: Submission) -> Receipt:
         organisation_id, lot = one.caller.organisation_id, one.event.lot or ""
         holders = await shipments.ids_with_tag(batch.connection, organisation_id, "lot", [lot])
         scope = OrganisationScope(organisation_id=organisation_id)
@@ -150,8 +166,12 @@ class Ingest:
             raise UnknownShipment("no shipment holds this lot")
         if one.event.occurred_at > one.received_at + FUTURE_MAX:
             raise _bad("/occurred_at", "lies more than 24 hours in the future")
-        event = _event(one, new_id(), min(one.event.occurred_at, one.received_at))
-        row = _row(one, event, shipment_id=None) | {"clock_suspect": False, "late": False, "placed": True}
+        effective_at = min(one.event.occurred_at, one.received_at)
+        row = _row(one, new_id(), effective_at, shipment_id=None) | {
+            "clock_suspect": False,
+            "late": False,
+            "placed": True,
+        }
         batch.rows[one.key] = row
         batch.latest |= {holder: batch.latest.get(holder) for holder in holders}
         return _receipt(row, duplicate=False)
@@ -177,10 +197,13 @@ class Ingest:
             raise _bad("/details/corrects", "names an event that this key may not correct")
         check_replacement(one.event.details.get("replacement"), plan, match, role=one.caller.role)
 
-    async def _is_placed(self, batch: _Batch, plan: Shipment, event: Event) -> bool:
+    async def _is_placed(
+        self, batch: _Batch, plan: Shipment, one: Submission, id_: str, effective_at: datetime
+    ) -> bool:
         """Say whether the event has its leg; only where several fit do the others have to be read."""
-        if not needs_leg(event.type) or event.leg is not None:
+        if not needs_leg(one.event.type) or one.event.leg is not None:
             return True
+        event = _event(one, id_, effective_at)
         fits = candidates(event, plan.legs)
         if len(fits) < 2 and not plan.former:
             return len(fits) == 1
@@ -196,7 +219,7 @@ class Ingest:
         await due.mark(batch.connection, batch.latest, at=self._clock.now())
 
 
-def _again(one: Submission, stored: Any) -> EventReceipt:
+def _again(one: Submission, stored: Any) -> Receipt:
     """Answer what was written before: with the first answer, or a conflict."""
     if stored["digest"] != one.digest():
         raise EventConflict(
@@ -267,7 +290,6 @@ def _effective(one: Submission, brief: Brief) -> tuple[datetime, bool]:
 
 def _event(one: Submission, id_: str, effective_at: datetime) -> Event:
     said = one.event
-    location = said.location
     return Event(
         id=id_,
         event_id=said.event_id,
@@ -280,35 +302,35 @@ def _event(one: Submission, id_: str, effective_at: datetime) -> Event:
         dose=said.dose,
         lot=said.lot,
         carrier=one.caller.carrier,
-        location=Location(code=location.code, lat=location.lat, lon=location.lon) if location else None,
+        location=Location(**_place(said.location)) if said.location else None,
         reason=said.reason,
         details=said.details,
     )
 
 
-def _row(one: Submission, event: Event, *, shipment_id: str | None) -> dict[str, Any]:
-    location = one.event.location
+def _row(one: Submission, id_: str, effective_at: datetime, *, shipment_id: str | None) -> dict[str, Any]:
+    said, caller = one.event, one.caller
     return {
-        "id": event.id,
-        "organisation_id": one.caller.organisation_id,
+        "id": id_,
+        "organisation_id": caller.organisation_id,
         "shipment_id": shipment_id,
-        "lot": event.lot,
-        "source": event.source,
-        "event_id": event.event_id,
+        "lot": said.lot,
+        "source": caller.source,
+        "event_id": said.event_id,
         "digest": one.digest(),
-        "type": event.type,
-        "occurred_at": event.occurred_at,
+        "type": said.type,
+        "occurred_at": said.occurred_at,
         "occurred_text": one.occurred_text,
-        "sent_at": one.event.sent_at,
-        "effective_at": event.effective_at,
-        "received_at": event.received_at,
-        "leg": event.leg,
-        "dose": event.dose,
-        "carrier": event.carrier,
-        "location": location.model_dump() if location else None,
-        "reason": event.reason,
-        "details": event.details,
-        "actor": one.caller.key_id,
+        "sent_at": said.sent_at,
+        "effective_at": effective_at,
+        "received_at": one.received_at,
+        "leg": said.leg,
+        "dose": said.dose,
+        "carrier": caller.carrier,
+        "location": _place(said.location) if said.location else None,
+        "reason": said.reason,
+        "details": said.details,
+        "actor": caller.key_id,
     }
 
 
@@ -325,6 +347,10 @@ def _device_tags(row: dict[str, Any]) -> list[dict[str, Any]]:
             "shipment_id": row["shipment_id"],
         }
     ]
+
+
+def _place(location: LocationShape) -> dict[str, Any]:
+    return {"code": location.code, "lat": location.lat, "lon": location.lon}
 
 
 def _audit(row: dict[str, Any]) -> dict[str, Any]:
@@ -347,13 +373,13 @@ def _audit(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _receipt(row: Any, *, duplicate: bool) -> EventReceipt:
-    return EventReceipt(
+def _receipt(row: Any, *, duplicate: bool) -> Receipt:
+    return Receipt(
         id=row["id"],
         event_id=row["event_id"],
         shipment_id=row["shipment_id"],
         duplicate=duplicate,
-        received_at=row["received_at"],
+        received_at=instant_text(row["received_at"]),
         late=row["late"],
         placed=row["placed"],
     )

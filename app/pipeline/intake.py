@@ -6,6 +6,7 @@ submission that spoils it stands alone; its neighbours are written without it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -18,6 +19,7 @@ from app.telemetry import Metrics, log
 BATCH_MAX = 256
 WAITING_MAX = 20_000
 ANSWER_WITHIN_S = 20
+LOOK_EVERY_S = 0.5
 TRIES = 3
 
 S = TypeVar("S")
@@ -42,6 +44,15 @@ class Unstorable(Invalid):
     code = "unstorable"
 
 
+@dataclass(slots=True)
+class _Waiting(Generic[S, R]):
+    """A submission, whom to answer, and until when (by the loop's clock)."""
+
+    submission: S
+    future: "asyncio.Future[R]"
+    until_s: float
+
+
 class Intake(Generic[S, R]):
     """A queue with one writer; `write` gets a batch and returns, for each, its result or the error that answers it."""
 
@@ -54,22 +65,27 @@ class Intake(Generic[S, R]):
         committed: Callable[[], None],
     ) -> None:
         self._db, self._write, self._metrics, self._committed = db, write, metrics, committed
-        self._waiting: list[tuple[S, asyncio.Future[R]]] = []
+        self._waiting: list[_Waiting[S, R]] = []
+        self._writing: Sequence[_Waiting[S, R]] = ()
         self._arrived = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> "Intake[S, R]":
         """Start the writer."""
         self._writer = asyncio.create_task(self._run(), name="intake")
+        self._give_up()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Write what waits, then stop."""
         while self._waiting:
-            await asyncio.wait([future for _, future in self._waiting])
+            await asyncio.wait([one.future for one in self._waiting])
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.wait([self._writer])
+        if self._watch is not None:
+            self._watch.cancel()
 
     async def submit(self, submission: S) -> R:
         """Return the result once it is committed.
@@ -80,14 +96,22 @@ class Intake(Generic[S, R]):
         """
         if len(self._waiting) >= WAITING_MAX:
             raise IntakeFull("too much is waiting to be written; repeat the request")
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((submission, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        self._waiting.append(_Waiting(submission, future, loop.time() + ANSWER_WITHIN_S))
         self._arrived.set()
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await future
-        except TimeoutError as error:
-            raise IntakeTimeout("not written in time; repeat the request with the same event_id") from error
+        return await future
+
+    def _give_up(self) -> None:
+        """Answer whoever has waited too long, and look again soon: one timer for all, since each is dear."""
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        for one in (*self._writing, *self._waiting):
+            if one.until_s <= now_s and not one.future.done():
+                one.future.set_exception(
+                    IntakeTimeout("not written in time; repeat the request with the same event_id")
+                )
+        self._watch = loop.call_later(min(LOOK_EVERY_S, ANSWER_WITHIN_S), self._give_up)
 
     async def _run(self) -> None:
         while True:
@@ -96,31 +120,31 @@ class Intake(Generic[S, R]):
             if not self._waiting:
                 self._arrived.clear()
             # Whoever has given up is gone: their repeat brings the same event again.
-            batch = [(submission, future) for submission, future in batch if not future.done()]
+            self._writing = batch = [one for one in batch if not one.future.done()]
             if batch:
                 self._metrics.batch_size.observe(len(batch))
                 await self._settle(batch)
 
-    async def _settle(self, batch: Sequence[tuple[S, asyncio.Future[R]]]) -> None:
+    async def _settle(self, batch: "Sequence[_Waiting[S, R]]") -> None:
         try:
-            results = await self._commit([submission for submission, _ in batch])
+            results = await self._commit([one.submission for one in batch])
         except DosetrailError as error:
-            for _, future in batch:
-                _answer(future, error)
+            for one in batch:
+                _answer(one.future, error)
             return
         except Exception as error:  # noqa: BLE001 - the loop's edge
             # Whatever one submission does to the writer, the others are written.
             await self._split(batch, error)
             return
-        for (_, future), result in zip(batch, results, strict=True):
-            _answer(future, result)
+        for one, result in zip(batch, results, strict=True):
+            _answer(one.future, result)
         self._committed()
 
-    async def _split(self, batch: Sequence[tuple[S, asyncio.Future[R]]], error: Exception) -> None:
+    async def _split(self, batch: "Sequence[_Waiting[S, R]]", error: Exception) -> None:
         if len(batch) == 1:
             log.error("submission refused by the database", exc_info=error)
             unstorable = isinstance(error, SQLAlchemyError | ValueError)
-            _answer(batch[0][1], Unstorable("this cannot be stored as it is") if unstorable else error)
+            _answer(batch[0].future, Unstorable("this cannot be stored as it is") if unstorable else error)
             return
         half = len(batch) // 2
         await self._settle(batch[:half])

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from app.formats import strict_json
 from app.routers.dependencies import Requires
+from app.routers.middleware import header
 from app.routers.problems import BodyTooLarge, UnsupportedMediaType
 
 BODY_MAX = 64 * 1024
@@ -52,7 +53,7 @@ async def json_body(request: Request, *, limit: int) -> Any:
 
 def media_type(request: Request) -> str:
     """Return the content type without its parameters, in small letters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return header(request.scope, b"content-type").partition(";")[0].strip().lower()
 
 
 async def limited_body(request: Request, *, limit: int) -> bytes:
@@ -62,7 +63,7 @@ async def limited_body(request: Request, *, limit: int) -> bytes:
         BodyTooLarge: it is longer, before or after unpacking.
         UnsupportedMediaType: it is packed in another way, or is no gzip after all.
     """
-    coding = request.headers.get("content-encoding", "identity").lower()
+    coding = header(request.scope, b"content-encoding").lower() or "identity"
     if coding not in {"identity", "gzip"}:
         raise UnsupportedMediaType("send the body plain or as gzip")
     chunks: list[bytes] = []

@@ -10,6 +10,7 @@ from app.clock import Clock
 from app.domain.access import Caller
 from app.errors import NotFound
 from app.pipeline.house import House
+from app.routers.middleware import header
 
 
 class NoSuchId(NotFound):
@@ -38,7 +39,7 @@ class Requires:
         """Return who calls, or answer 401 or 403."""
         caller: Caller | None = getattr(request.state, "caller", None)
         if caller is None:
-            caller = await authenticate(house_of(request).keys, request.headers.get("authorization"))
+            caller = await authenticate(house_of(request).keys, header(request.scope, b"authorization"))
             request.state.caller = caller
         permit(caller, self.action)
         return caller

@@ -13,7 +13,7 @@ from app.domain.observation import EVENT_TYPES
 from app.errors import DosetrailError, Forbidden
 from app.models.event import EventBatch, EventCreate, EventReceipt
 from app.pipeline.house import House
-from app.pipeline.ingest import Submission
+from app.pipeline.ingest import Receipt, Submission
 from app.routers.body import BODY_MAX, BULK_MAX, json_body
 from app.routers.dependencies import Requires, house_of
 from app.routers.problems import body_of, invalid, request_id_of, status_of
@@ -79,11 +79,11 @@ async def post_event(request: Request) -> Response:
     try:
         receipt = await _record(house, caller, await json_body(request, limit=BODY_MAX))
     except DosetrailError as error:
-        house.metrics.events.labels(outcome=error.code).inc()
+        house.metrics.count_event(error.code)
         raise
-    house.metrics.events.labels(outcome="duplicate" if receipt.duplicate else "stored").inc()
-    status = 200 if receipt.duplicate else 201
-    return Response(receipt.model_dump_json(), status_code=status, media_type="application/json")
+    house.metrics.count_event("duplicate" if receipt["duplicate"] else "stored")
+    status = 200 if receipt["duplicate"] else 201
+    return Response(orjson.dumps(receipt), status_code=status, media_type="application/json")
 
 
 @router.post("/batch", response_model=None, openapi_extra=_MANY)
@@ -106,7 +106,7 @@ async def post_events(request: Request, caller: Sender) -> Response:
     return Response(orjson.dumps({"results": results}), media_type="application/json")
 
 
-async def _record(house: House, caller: Caller, item: Any) -> EventReceipt:
+async def _record(house: House, caller: Caller, item: Any) -> Receipt:
     """Judge the type before the shape: what a role may not say is refused whatever it looks like."""
     type_ = item.get("type") if isinstance(item, dict) else None
     if isinstance(type_, str) and type_ in EVENT_TYPES:
@@ -119,11 +119,11 @@ async def _record(house: House, caller: Caller, item: Any) -> EventReceipt:
 
 
 def _result(
-    index: int, item: dict[str, Any], answer: EventReceipt | BaseException, *, request_id: str
+    index: int, item: dict[str, Any], answer: Receipt | BaseException, *, request_id: str
 ) -> dict[str, Any]:
-    if isinstance(answer, EventReceipt):
-        told = answer.model_dump(mode="json", exclude={"received_at"})
-        return {"index": index, "status": 200 if answer.duplicate else 201, "problem": None} | told
+    if not isinstance(answer, BaseException):
+        told = {name: value for name, value in answer.items() if name != "received_at"}
+        return {"index": index, "status": 200 if answer["duplicate"] else 201, "problem": None} | told
     if not isinstance(answer, DosetrailError):
         raise answer
     event_id = item.get("event_id")

@@ -2,13 +2,13 @@
 
 import re
 
-import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.models.base import new_id
+from app.telemetry import request_id
 
 _SANE = re.compile(r"[\x21-\x7e]{1,128}")
+_NAME = b"x-request-id"
 
 
 class RequestIds:
@@ -22,14 +22,30 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _SANE.fullmatch(given) else new_id()
-        scope["dosetrail_request_id"] = request_id
+        given = header(scope, _NAME)
+        id_ = given if _SANE.fullmatch(given) else new_id()
+        scope["dosetrail_request_id"] = id_
+        named = (_NAME, id_.encode())
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                message["headers"] = [
+                    *(pair for pair in message.get("headers", ()) if pair[0] != _NAME),
+                    named,
+                ]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        bound = request_id.set(id_)
+        try:
             await self._app(scope, receive, send_with_id)
+        finally:
+            request_id.reset(bound)
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return a request header, its name in small letters; empty when it is absent."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return ""

@@ -85,7 +85,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DosetrailError, _known)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unknown)
+    app.add_exception_handler(Exception, internal_response)
 
 
 def request_id_of(request: Request) -> str:
@@ -136,7 +136,8 @@ def _http(request: Request, error: Exception) -> Response:
     return _answer(body, dict(error.headers or {}))
 
 
-def _unknown(request: Request, error: Exception) -> Response:
+def internal_response(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that failed in a way nobody knows, and log it."""
     log.error("request failed", exc_info=error, path=request.url.path)
     body = {
         "type": "/errors#internal",
