@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.pipeline.status import Status
+from app.telemetry import request_id
 from tests.support.api import Api, hours
 
 EVENT = {"event_id": "e1", "type": "departed", "leg": 1, "occurred_at": hours(0), "reference": "LU-1"}
@@ -63,3 +65,21 @@ async def test_other_methods_and_paths_pass_on(api: Api) -> None:
     assert (await api.client.get("/v1/events")).status_code == 405
     assert (await api.client.post("/v1/events/", json=EVENT)).status_code in {307, 404, 405}
     assert (await api.get("/v1/shipments/1/status")).status_code == 404
+
+
+async def test_what_nobody_knew_of_is_a_500_under_the_request_id_that_log_lines_bear(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipment = await api.ship()
+    bound: list[str | None] = []
+
+    async def fail(*_: object, **__: object) -> None:
+        bound.append(request_id.get())
+        raise RuntimeError("the unexpected")
+
+    monkeypatch.setattr(Status, "now", fail)
+    for query in ("", "?documented"):
+        answer = await api.client.get(f"/v1/shipments/{shipment['id']}/status{query}", headers=api.admin)
+
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+        assert {answer.json()["request_id"], bound.pop()} == {answer.headers["x-request-id"]}
