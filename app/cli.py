@@ -5,17 +5,21 @@ import gc
 import signal
 import socket
 from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import Progress
 
 from app.demo import run as demo_run
 from app.domain.access import Role
 from app.errors import DosetrailError
 from app.main import compose, create_app, running, stored_clock
+from app.pipeline import backtest as backtests
 from app.settings import Settings
 from app.store import schema
 from app.store.db import Database
@@ -84,6 +88,45 @@ def create_key(
 ) -> None:
     """Make an admin key of an organisation and print it, this once."""
     typer.echo(_run(_create_key(_settings(), organisation, role)))
+
+
+@app.command()
+def backtest(
+    history: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A leg history, CSV or CSV.GZ.")
+    ],
+    count_from: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Judge forecasts from this day (UTC) on; before it, only learn. Else 3/4.",
+        ),
+    ] = None,
+    mode: Annotated[Literal["road", "air", "rail"], typer.Option(help="Which legs.")] = "air",
+    same_day: Annotated[bool, typer.Option(help="Also use what other legs tell on the same day.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Write the tables and curves into this folder.")] = None,
+) -> None:
+    """Replay a leg history in order of time, and judge each forecast against three baselines."""
+    with Progress(console=errors, transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+        try:
+            report = backtests.run(
+                history,
+                mode=mode,
+                count_from=count_from.replace(tzinfo=UTC) if count_from else None,
+                same_day=same_day,
+                progress=lambda done, doing: bar.update(task, completed=done, description=doing),
+            )
+        except DosetrailError as error:
+            errors.print(error.detail, markup=False, highlight=False)
+            raise typer.Exit(1) from None
+    for reason, count in report.refused.items():
+        errors.print(f"{count:,} rows refused: {reason}", markup=False, highlight=False)
+    typer.echo(report.text)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in {"backtest.md": report.text, **report.curves}.items():
+            (out / name).write_text(text, encoding="utf-8")
 
 
 @app.command()

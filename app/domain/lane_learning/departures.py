@@ -1,0 +1,143 @@
+"""When a leg leaves: a score of how late its like usually are, and what happened to legs of such a score."""
+
+from collections import deque
+from typing import Final, Literal
+
+import numpy as np
+
+from app.domain.lane_learning.history import DAY_MINUTES, Codes, CodesByFeature, Columns, Flags
+from app.domain.lane_learning.sameday import DELAY_MINUTES
+from app.domain.lane_learning.tables import CANCELLED_DAYS, SLOW_DAYS, Histograms, Means, Stages
+from app.domain.lanes import Array
+
+When = Literal["ahead", "due"]
+"""Whether the same day's delays were asked two hours before the planned departure or from then on."""
+
+WHENS: Final[tuple[When, ...]] = ("ahead", "due")
+LOW, HIGH = -45, 600
+BINS: Final = 24
+REFRESH_DAYS, WINDOW_DAYS, KEPT_DAYS = 14.0, 60.0, 180.0
+TOTAL_WEIGHT, CANCELLED_SHRINK = 50.0, 100.0
+"""Source: tried on real flights, docs/eta.md."""
+
+_CONGESTION_EDGES = np.asarray([-4.0, -1.0, 2.0, 5.0, 9.0, 14.0, 20.0, 28.0, 40.0])
+_UNKNOWN = len(_CONGESTION_EDGES) + 1
+
+
+class _Kept:
+    """One day's legs, kept to sort them anew when the bins move."""
+
+    __slots__ = ("at", "cancelled", "delay", "score")
+
+    def __init__(self, at: float, score: dict[When, Array], delay: Array, cancelled: Flags) -> None:
+        self.at, self.score, self.delay, self.cancelled = at, score, delay, cancelled
+
+
+class _Bins:
+    """Legs by score: how late they left, and how many never did."""
+
+    def __init__(self) -> None:
+        self.edges = np.zeros(0)
+        self.histograms = Histograms(low=LOW, high=HIGH, half_life_days=SLOW_DAYS, count=BINS)
+        self.cancelled = Means(half_life_days=CANCELLED_DAYS, shrink=CANCELLED_SHRINK)
+
+    @classmethod
+    def of(cls, kept: "deque[_Kept]", when: When, edges: Array, *, at: float) -> "_Bins":
+        """Sort kept days into bins with these edges, each as faded as it is by `at`."""
+        bins, before = cls(), kept[0].at
+        bins.edges = edges
+        for one in kept:
+            bins.age((one.at - before) / DAY_MINUTES)
+            bins.learn(one.score[when], one.delay, one.cancelled)
+            before = one.at
+        bins.age((at - before) / DAY_MINUTES)
+        return bins
+
+    def age(self, days: float) -> None:
+        self.histograms.age(days)
+        self.cancelled.age(days)
+
+    def learn(self, score: Array, delay: Array, cancelled: Flags) -> None:
+        bins, left = self.bin_of(score), ~np.isnan(delay)
+        self.histograms.learn(bins[left], delay[left])
+        self.cancelled.learn(bins, cancelled.astype(np.float64))
+
+    def bin_of(self, score: Array) -> Codes:
+        found: Codes = np.searchsorted(self.edges, score)
+        return found
+
+
+class DepartureModel:
+    """Learns when legs leave; `same_day` says whether other legs' delays of the day are looked at."""
+
+    def __init__(self, prior: Array) -> None:
+        self._prior = prior
+        self._score = Stages(
+            ("all", 0.0), ("origin_hour", 10.0), ("carrier_hour", 20.0), ("lane", 30.0), ("flight", 8.0),
+            ("weekday", 200.0), half_life_days=SLOW_DAYS,
+        )  # fmt: skip
+        self._congestion = {when: Means(half_life_days=SLOW_DAYS, shrink=20.0) for when in WHENS}
+        self._bins = {when: _Bins() for when in WHENS}
+        self._kept: deque[_Kept] = deque()
+        self._refreshed_at = -np.inf
+
+    def age(self, days: float) -> None:
+        """Let so many days pass."""
+        self._score.age(days)
+        for when in WHENS:
+            self._congestion[when].age(days)
+            self._bins[when].age(days)
+
+    def learn(self, legs: Columns, congestion: dict[When, Array], *, at: float) -> None:
+        """Add legs that have ended, with the same day's delays as they stood then."""
+        own, left = self._score.mean(legs.codes), ~np.isnan(legs.delay)
+        counted = np.clip(legs.delay, *DELAY_MINUTES)
+        score = {}
+        for when in WHENS:
+            crowd = _crowd(congestion[when], legs.codes["band"])
+            score[when] = own + self._congestion[when].mean(crowd)
+            self._congestion[when].learn(crowd[left], (counted - own)[left])
+            self._bins[when].learn(score[when], legs.delay, legs.cancelled)
+        self._score.learn(legs.take(left).codes, counted[left])
+        self._kept.append(_Kept(at, score, legs.delay, legs.cancelled))
+
+    def refresh(self, at: float) -> None:
+        """Move the bins' edges once a fortnight, and sort what is kept into them anew."""
+        while self._kept and self._kept[0].at < at - KEPT_DAYS * DAY_MINUTES:
+            self._kept.popleft()
+        if not self._kept or at < self._refreshed_at + REFRESH_DAYS * DAY_MINUTES:
+            return
+        self._refreshed_at = at
+        for when in WHENS:
+            recent = [one.score[when] for one in self._kept if one.at >= at - WINDOW_DAYS * DAY_MINUTES]
+            if recent:
+                edges = np.quantile(np.concatenate(recent), np.arange(1, BINS) / BINS)
+                self._bins[when] = _Bins.of(self._kept, when, edges, at=at)
+
+    def bin_of(self, codes: CodesByFeature, congestion: Array, when: When) -> Codes:
+        """Return each leg's score bin."""
+        crowd = _crowd(congestion, codes["band"])
+        return self._bins[when].bin_of(self._score.mean(codes) + self._congestion[when].mean(crowd))
+
+    def delays(self, when: When) -> Array:
+        """Return the distribution of the delay for every bin, smoothed by its neighbours and the whole."""
+        counts = self._bins[when].histograms.counts
+        total = counts.sum(axis=0)
+        whole = total + TOTAL_WEIGHT * self._prior
+        smooth = counts + TOTAL_WEIGHT * whole / whole.sum()
+        smooth[1:] += 0.5 * counts[:-1]
+        smooth[:-1] += 0.5 * counts[1:]
+        shares: Array = smooth / smooth.sum(axis=1, keepdims=True)
+        return shares
+
+    def cancelled(self, when: When) -> Array:
+        """Return every bin's share of legs that are cancelled."""
+        means = self._bins[when].cancelled
+        total = means.sums.sum() / max(means.weights.sum(), 1e-9)
+        return means.mean_towards(np.arange(BINS), np.full(BINS, total))
+
+
+def _crowd(congestion: Array, band: Codes) -> Codes:
+    """Return one code for how crowded the origin is and the time of day; an hour never seen counts as the first."""
+    level = np.where(np.isnan(congestion), _UNKNOWN, np.searchsorted(_CONGESTION_EDGES, congestion))
+    return (level * 8 + np.maximum(band, 0)).astype(np.int64)

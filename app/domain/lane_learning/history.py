@@ -1,0 +1,153 @@
+"""A history of legs: one row each as people give it, and all of them as columns of numbers to learn from."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.lanes import Array
+from app.domain.shipment import Mode
+
+Codes = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+CodesByFeature = Mapping[str, Codes]
+Outcome = Literal["arrived", "cancelled", "diverted"]
+LocalHour = Callable[[str, datetime], int]
+
+DAY_MINUTES: Final = 1440.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLeg:
+    """One leg that has ended, ours or somebody else's; `departed_at` None: it never left, or nobody said when."""
+
+    mode: Mode
+    carrier: str
+    service: str | None
+    origin: str
+    destination: str
+    planned_departure_at: datetime
+    departed_at: datetime | None
+    planned_arrival_at: datetime
+    arrived_at: datetime | None
+    outcome: Outcome
+
+
+FEATURES: Final = (
+    "all", "origin", "destination", "lane", "lane_carrier", "carrier", "carrier_hour", "origin_hour", "flight",
+    "weekday", "band",
+)  # fmt: skip
+"""What is told apart: each has its own codes, and a leg one code of each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Legs side by side.
+
+    Instants are minutes since 1970, NaN where there is none; `codes` hold one column a feature.
+    """
+
+    planned_departure: Array
+    departed: Array
+    planned_arrival: Array
+    arrived: Array
+    cancelled: Flags
+    diverted: Flags
+    codes: CodesByFeature
+
+    def __len__(self) -> int:
+        """Return how many legs there are."""
+        return len(self.planned_departure)
+
+    @property
+    def delay(self) -> Array:
+        """Return the departures' delays, in minutes."""
+        return self.departed - self.planned_departure
+
+    @property
+    def residual(self) -> Array:
+        """Return by how much the way took longer than planned, in minutes."""
+        return (self.arrived - self.departed) - (self.planned_arrival - self.planned_departure)
+
+    @property
+    def finished(self) -> Array:
+        """Return when each leg's outcome counts as known.
+
+        A leg that never arrived is only given up four hours after its planned arrival, because nobody says so.
+        """
+        return np.where(np.isnan(self.arrived), self.planned_arrival + 240.0, self.arrived)
+
+    def take(self, chosen: Any) -> "Columns":
+        """Return some of the legs, by index or by mask."""
+        return Columns(
+            self.planned_departure[chosen],
+            self.departed[chosen],
+            self.planned_arrival[chosen],
+            self.arrived[chosen],
+            self.cancelled[chosen],
+            self.diverted[chosen],
+            {name: codes[chosen] for name, codes in self.codes.items()},
+        )
+
+
+class Coder:
+    """Gives each lane, carrier, flight … a number, the same for ever."""
+
+    def __init__(self, local_hour: LocalHour | None = None) -> None:
+        self._local_hour = local_hour or _utc_hour
+        self.known: dict[str, dict[tuple[object, ...], int]] = {name: {} for name in FEATURES}
+
+    def columns(self, legs: Sequence[LaneLeg], *, learn: bool = True) -> Columns:
+        """Return legs as columns; without `learn` what was never seen gets the code -1."""
+        rows = [self.codes_of(leg, learn=learn) for leg in legs]
+        table = np.asarray(rows, dtype=np.int64).reshape(len(legs), len(FEATURES))
+        return Columns(
+            _minutes(leg.planned_departure_at for leg in legs),
+            _minutes(leg.departed_at for leg in legs),
+            _minutes(leg.planned_arrival_at for leg in legs),
+            _minutes(leg.arrived_at for leg in legs),
+            np.asarray([leg.outcome == "cancelled" for leg in legs], dtype=np.bool_),
+            np.asarray([leg.outcome == "diverted" for leg in legs], dtype=np.bool_),
+            {name: table[:, index] for index, name in enumerate(FEATURES)},
+        )
+
+    def codes_of(self, leg: Any, *, learn: bool) -> tuple[int, ...]:
+        """Return one leg's codes in the order of FEATURES; any plan's leg will do."""
+        at = leg.planned_departure_at
+        hour = self._local_hour(leg.origin, at)
+        keys: tuple[tuple[object, ...], ...] = (
+            (),
+            (leg.origin,),
+            (leg.destination,),
+            (leg.origin, leg.destination),
+            (leg.origin, leg.destination, leg.carrier),
+            (leg.carrier,),
+            (leg.carrier, hour),
+            (leg.origin, hour),
+            (leg.carrier, leg.service) if leg.service else ("",),
+            (at.weekday(),),
+            (hour // 4,),
+        )
+        if learn:
+            return tuple(
+                known.setdefault(key, len(known))
+                for known, key in zip(self.known.values(), keys, strict=True)
+            )
+        return tuple(known.get(key, -1) for known, key in zip(self.known.values(), keys, strict=True))
+
+
+def minutes_of(at: datetime) -> float:
+    """Return an instant in minutes since 1970."""
+    return (at - _EPOCH).total_seconds() / 60.0
+
+
+def _minutes(instants: Iterable[datetime | None]) -> Array:
+    return np.asarray([np.nan if at is None else minutes_of(at) for at in instants], dtype=np.float64)
+
+
+def _utc_hour(_: str, at: datetime) -> int:
+    return at.hour
