@@ -21,6 +21,7 @@ from app.pipeline.house import House
 from app.pipeline.ingest import Ingest
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
+from app.pipeline.lanes import Lanes
 from app.pipeline.readings import Readings
 from app.pipeline.record import Record
 from app.pipeline.reference import Reference
@@ -34,6 +35,7 @@ from app.routers import (
     errors_page,
     events,
     keys,
+    lanes,
     problems,
     readings,
     reference,
@@ -54,6 +56,7 @@ from app.telemetry import Metrics, configure_logging
 ROUTERS: Sequence[APIRouter] = (
     keys.router,
     reference.router,
+    lanes.router,
     shipments.router,
     replan.router,
     events.router,
@@ -148,6 +151,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         beats=beats,
         keys=Keys(db, clock),
         reference=Reference(db, clock),
+        lanes=Lanes(db, clock),
         register=Register(db, clock, plans),
         replan=Replan(db, clock, plans),
         record=Record(db, clock, plans),

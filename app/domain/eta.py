@@ -15,15 +15,12 @@ import numpy as np
 from app.domain import grids, lanes
 from app.domain.custody import Journey, LegFacts
 from app.domain.grids import COUNT, MINUTE, Grid
-from app.domain.lanes import PRIORS, Array, Distribution, LaneStatistics
+from app.domain.lanes import PRIORS, Array, Distribution, LaneStatistics, LegStatistics
 from app.domain.shipment import Leg, Shipment
 
 TAIL = timedelta(hours=30)
 """How far past the plan an arrival is looked for: the next daily service and what may delay it."""
 HEAD = timedelta(hours=6)
-ESTIMATE_WEIGHT = 0.7
-ESTIMATE_SPREAD_MINUTES = 15.0
-"""How far a carrier's own estimate is believed. Source: our convention, until its accuracy is learned."""
 UNHEARD_FLOOR = 1e-12
 _STOPPED = frozenset({"leg_cancelled", "refused"})
 
@@ -125,7 +122,7 @@ class Forecast:
         if moving or self.journey.held_since or self.journey.customs_since:
             return at
         due_at = _facts(self.journey, first).estimated_departure_at or first.planned_departure_at
-        delay = self.lanes.departure_delay[first.mode]
+        delay = self.lanes.of(first).delay
         return max(at, min(due_at, first.planned_departure_at) + delay.quantile_minutes(0.001) * MINUTE)
 
 
@@ -147,8 +144,16 @@ class _Chain:
         self.grid = grids.covering(_whole_hour(first_at), _whole_hour(last_at) + timedelta(hours=1))
         instants = np.arange(COUNT) + 0.5
         at_position, heard_position = self.grid.position(at), self.grid.position(heard_at)
-        waited = np.asarray((heard_position - instants) * self.grid.step_minutes, dtype=np.float64)
-        self.unheard = np.where(instants > at_position, 1.0, lanes.unreported_share(waited))
+        self._waited = np.asarray((heard_position - instants) * self.grid.step_minutes, dtype=np.float64)
+        self._ahead = instants > at_position
+        self._unheard: dict[str, Array] = {}
+
+    def unheard(self, carrier: str) -> Array:
+        """Return how likely nothing has been heard yet of what this carrier did at each instant of the grid."""
+        if carrier not in self._unheard:
+            late = lanes.unreported_share(self._waited, self.lanes.reporting(carrier))
+            self._unheard[carrier] = np.where(self._ahead, 1.0, late)
+        return self._unheard[carrier]
 
     def run(self) -> _Way:
         """Walk the legs: facts first, then the running segment, then what follows from it."""
@@ -164,8 +169,10 @@ class _Chain:
                 self._transit(way, leg, facts, running=departed)
                 running = False
             previous = leg
-        received = grids.after(way.shares, grids.spectrum(lanes.receipt(), 0.0, self.grid.step_minutes))
-        self._reach(way, received)
+        last = self.legs[-1]
+        receipt = self.lanes.receipt(last.destination)
+        received = grids.after(way.shares, grids.spectrum(receipt, 0.0, self.grid.step_minutes))
+        self._reach(way, received, last)
         total = float(way.shares.sum()) + way.lost
         way.shares = way.shares / total if total > UNHEARD_FLOOR else np.zeros(COUNT)
         return way
@@ -195,20 +202,20 @@ class _Chain:
             delay = (facts.departed_at - leg.planned_departure_at) / MINUTE
             self._note(way, leg, "dwell", delay, "reported")
             return
-        delay_shares = self.lanes.departure_delay[leg.mode]
-        scheduled = self._scheduled(leg, facts, delay_shares)
-        basis = delay_shares.basis
+        known = self.lanes.of(leg)
+        scheduled = self._scheduled(leg, facts, known.delay)
+        basis = known.delay.basis
         if previous is not None:
             gap = (leg.planned_departure_at - previous.planned_arrival_at) / MINUTE
-            dwell = lanes.handover(leg.mode, gap)
+            dwell = self.lanes.handover(leg.mode, leg.origin, gap)
             ready = grids.after(way.shares, grids.spectrum(dwell, 0.0, self.grid.step_minutes))
             basis = f"{dwell.basis}; {basis}"
             ready = self._held(ready) if running else ready
             departed = self._catch(leg, ready, scheduled)
         else:
             departed = self._held(scheduled) if running else scheduled
-        cancelled = 1.0 if facts.failed in _STOPPED else self.lanes.cancelled_share.get(leg.mode, 0.0)
-        self._reach(way, departed * (1 - cancelled))
+        cancelled = 1.0 if facts.failed in _STOPPED else known.cancelled_share
+        self._reach(way, departed * (1 - cancelled), leg)
         self._note(way, leg, "dwell", self._median_delay(way, leg.planned_departure_at), basis)
 
     def _scheduled(self, leg: Leg, facts: LegFacts, delay: Distribution) -> Array:
@@ -216,12 +223,15 @@ class _Chain:
         headway = lanes.HEADWAY_MINUTES.get(leg.mode, 0) if facts.failed == "offloaded" else 0
         own = self.grid.spread(leg.planned_departure_at + headway * MINUTE, delay)
         said_at = facts.estimated_departure_at
-        return own if said_at is None else self._believed(own, said_at)
+        return own if said_at is None else self._believed(own, said_at, leg)
 
-    def _believed(self, own: Array, said_at: datetime) -> Array:
-        spread = lanes.lognormal(2 * ESTIMATE_SPREAD_MINUTES, 0.5, "carrier's estimate")
-        said = self.grid.spread(said_at - 2 * ESTIMATE_SPREAD_MINUTES * MINUTE, spread)
-        return ESTIMATE_WEIGHT * said * float(own.sum()) + (1 - ESTIMATE_WEIGHT) * own
+    def _believed(self, own: Array, said_at: datetime, leg: Leg) -> Array:
+        """Blend in the carrier's own estimate, as far and as closely as its estimates have earned."""
+        carrier = self.lanes.reporting(leg.carrier)
+        ahead = 2 * carrier.estimate_spread_minutes
+        said = self.grid.spread(said_at - ahead * MINUTE, lanes.lognormal(ahead, 0.5, "carrier's estimate"))
+        weight = carrier.estimate_weight
+        return weight * said * float(own.sum()) + (1 - weight) * own
 
     def _catch(self, leg: Leg, ready: Array, scheduled: Array) -> Array:
         """Return when the package leaves: a road leg waits for it, a service is missed and the next one taken."""
@@ -237,37 +247,46 @@ class _Chain:
         since = self.journey.held_since or self.journey.customs_since
         if since is None:
             return shares
-        ends = self.grid.spread(since, lanes.hold())
+        place = self.journey.customs_place or self.journey.position.code
+        hold = self.lanes.hold(place, customs=self.journey.held_since is None)
+        ends = self.grid.spread(since, hold)
         elapsed = np.arange(COUNT) + 1 > self.grid.position(self.at)
         left = np.where(elapsed, ends, 0.0)
         if left.sum() < UNHEARD_FLOOR:
-            left = self.grid.spread(self.at, lanes.hold())
+            left = self.grid.spread(self.at, hold)
         return grids.later_of(shares, left / left.sum())
 
     def _transit(self, way: _Way, leg: Leg, facts: LegFacts, *, running: bool) -> None:
         planned = (leg.planned_arrival_at - leg.planned_departure_at) / MINUTE
-        residuals = self.lanes.transit_residuals(leg.mode, planned)
-        parts = self._by_delay(way.shares, leg)
-        step = self.grid.step_minutes
-        spectra = np.stack([grids.spectrum(one, planned, step) for one in residuals])
-        arrived = grids.after(parts, spectra)
+        known = self.lanes.of(leg)
+        arrived = self._arriving(way.shares, leg, known, planned)
         if facts.estimated_arrival_at is not None:
-            arrived = self._believed(arrived, facts.estimated_arrival_at)
+            arrived = self._believed(arrived, facts.estimated_arrival_at, leg)
         if running:
             arrived = self._held(arrived)
-        diverted = 1.0 if facts.failed in _STOPPED else self.lanes.diverted_share.get(leg.mode, 0.0)
-        self._reach(way, arrived * (1 - diverted))
-        self._note(way, leg, "transit", self._median_delay(way, leg.planned_arrival_at), residuals[0].basis)
+        diverted = 1.0 if facts.failed in _STOPPED else known.diverted_share
+        self._reach(way, arrived * (1 - diverted), leg)
+        basis = known.residuals[0].basis
+        self._note(way, leg, "transit", self._median_delay(way, leg.planned_arrival_at), basis)
 
-    def _by_delay(self, departed: Array, leg: Leg) -> Array:
-        """Part departures by how late they are: late flights take as long, but less predictably."""
-        edges = self.lanes.residual_edges_minutes(leg.mode)
+    def _arriving(self, departed: Array, leg: Leg, known: LegStatistics, planned: float) -> Array:
+        """Return when what departed arrives: late flights take as long, but less predictably."""
+        parts = self._by_delay(departed, leg, known.edges_minutes)
+        filled = np.flatnonzero(parts.sum(axis=1) > 0.0)
+        if not len(filled):
+            return np.zeros(COUNT)
+        step = self.grid.step_minutes
+        spectra = np.stack([grids.spectrum(known.residuals[index], planned, step) for index in filled])
+        return grids.after(parts[filled], spectra)
+
+    def _by_delay(self, departed: Array, leg: Leg, edges: tuple[float, ...]) -> Array:
+        """Part departures by how late they are."""
         delays = (np.arange(COUNT) + 0.5) * self.grid.step_minutes
         delays = delays - self.grid.position(leg.planned_departure_at) * self.grid.step_minutes
         bucket = np.searchsorted(np.asarray(edges), delays)
         return np.stack([np.where(bucket == index, departed, 0.0) for index in range(len(edges) + 1)])
 
-    def _reach(self, way: _Way, shares: Array) -> None:
+    def _reach(self, way: _Way, shares: Array, leg: Leg) -> None:
         """Take the way to its next event, which has not been heard of either.
 
         Each way the package may have gone is weighed by how likely all of this silence is on it: it is the forward
@@ -275,7 +294,7 @@ class _Chain:
         weight, so that it gains on the rest.
         """
         way.lost += max(float(way.shares.sum() - shares.sum()), 0.0)
-        way.shares = shares * self.unheard
+        way.shares = shares * self.unheard(leg.carrier)
 
     def _median_delay(self, way: _Way, planned_at: datetime) -> float:
         known = float(way.shares.sum())

@@ -8,18 +8,20 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.shipment import Mode
+from app.domain.shipment import Leg, Mode
 
 Array = NDArray[np.float64]
 
+_MINUTE = timedelta(minutes=1)
 _ERF = np.frompyfunc(math.erf, 1, 1)
 
 
@@ -37,8 +39,55 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class LaneStatistics:
+class LegStatistics:
+    """What is known of legs like one: how late they leave, and how much longer than planned they take.
+
+    There is one residual per bucket of departure delay; `edges_minutes` part the buckets.
+    """
+
+    delay: Distribution
+    residuals: tuple[Distribution, ...]
+    edges_minutes: tuple[float, ...] = ()
+    cancelled_share: float = 0.0
+    diverted_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """How long after it happened a carrier's scan is heard of (lognormal), and how good its own estimates are."""
+
+    median_minutes: float
+    spread: float
+    estimate_weight: float
+    estimate_spread_minutes: float
+
+
+class LaneStatistics(Protocol):
     """One immutable, named set of statistics; every assessment says which it used."""
+
+    @property
+    def version(self) -> str:
+        """The name."""
+
+    def of(self, leg: Leg) -> LegStatistics:
+        """Return what is known of legs like this one."""
+
+    def handover(self, mode: Mode, place: str, planned_minutes: float) -> Distribution:
+        """Return how long a package takes at a place from arriving to being ready for a leg of `mode`."""
+
+    def receipt(self, place: str) -> Distribution:
+        """Return how long it takes from the last leg's arrival to the delivery."""
+
+    def hold(self, place: str | None, *, customs: bool) -> Distribution:
+        """Return how long a hold or a stay in customs lasts."""
+
+    def reporting(self, carrier: str) -> Reporting:
+        """Return how a carrier reports."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Priors:
+    """What is believed before any history: it ships with the service."""
 
     version: str
     departure_delay: Mapping[str, Distribution]
@@ -47,13 +96,36 @@ class LaneStatistics:
     cancelled_share: Mapping[str, float]
     diverted_share: Mapping[str, float]
 
+    def of(self, leg: Leg) -> LegStatistics:
+        """Return the defaults of the leg's mode."""
+        planned = (leg.planned_arrival_at - leg.planned_departure_at) / _MINUTE
+        return LegStatistics(
+            delay=self.departure_delay[leg.mode],
+            residuals=self.transit_residuals(leg.mode, planned),
+            edges_minutes=self.air_residual_edges_minutes if leg.mode == "air" else (),
+            cancelled_share=self.cancelled_share.get(leg.mode, 0.0),
+            diverted_share=self.diverted_share.get(leg.mode, 0.0),
+        )
+
     def transit_residuals(self, mode: Mode, planned_minutes: float) -> tuple[Distribution, ...]:
         """Return the residual on the planned duration per bucket of departure delay (one bucket off the air)."""
         return self.air_residual if mode == "air" else (_surface_residual(mode, round(planned_minutes)),)
 
-    def residual_edges_minutes(self, mode: Mode) -> tuple[float, ...]:
-        """Return the departure delays that part the buckets of `transit_residuals`."""
-        return self.air_residual_edges_minutes if mode == "air" else ()
+    def handover(self, mode: Mode, place: str, planned_minutes: float) -> Distribution:
+        """Return the mode's default, whatever the place."""
+        return handover(mode, planned_minutes)
+
+    def receipt(self, place: str) -> Distribution:
+        """Return the default."""
+        return receipt()
+
+    def hold(self, place: str | None, *, customs: bool) -> Distribution:
+        """Return the default."""
+        return hold()
+
+    def reporting(self, carrier: str) -> Reporting:
+        """Return the default."""
+        return REPORTING
 
 
 SCHEDULED: Final[frozenset[str]] = frozenset({"air", "rail", "sea"})
@@ -82,6 +154,17 @@ HOLD_SPREAD: Final = 0.541
 REPORTING_MEDIAN_MINUTES: Final = 5.0
 REPORTING_SPREAD: Final = 1.547
 """How long after it happened a scan is heard of: median 5 minutes, 2 % over 2 hours (lognormal)."""
+
+ESTIMATE_WEIGHT: Final = 0.7
+ESTIMATE_SPREAD_MINUTES: Final = 15.0
+"""How far a carrier's own estimate is believed. Source: our convention, until its accuracy is learned."""
+
+REPORTING: Final = Reporting(
+    median_minutes=REPORTING_MEDIAN_MINUTES,
+    spread=REPORTING_SPREAD,
+    estimate_weight=ESTIMATE_WEIGHT,
+    estimate_spread_minutes=ESTIMATE_SPREAD_MINUTES,
+)
 
 _SURFACE_SPREAD: Final[Mapping[str, float]] = MappingProxyType({"road": 0.10, "rail": 0.12, "sea": 0.06})
 """Spread of the log of actual over planned duration. Source: our convention; 5 % of trips have four times it."""
@@ -118,10 +201,10 @@ def hold() -> Distribution:
     return lognormal(HOLD_MEDIAN_MINUTES, HOLD_SPREAD, "default for a hold")
 
 
-def unreported_share(minutes_since: Array) -> Array:
+def unreported_share(minutes_since: Array, by: Reporting = REPORTING) -> Array:
     """Return how likely something that happened so many minutes ago has not been reported yet; 1 in the future."""
     age = np.maximum(minutes_since, 1e-9)
-    waiting = 1.0 - normal_cdf(np.log(age / REPORTING_MEDIAN_MINUTES) / REPORTING_SPREAD)
+    waiting = 1.0 - normal_cdf(np.log(age / by.median_minutes) / by.spread)
     return np.where(minutes_since <= 0, 1.0, waiting)
 
 
@@ -164,12 +247,12 @@ def _learn_air() -> dict[str, Any]:
     return learned
 
 
-def _priors() -> LaneStatistics:
+def _priors() -> Priors:
     air = _learn_air()
     basis = f"air history, n={air['legs']:,}"
     delay = _learned(air["delay_counts"], air["delay_low_minutes"], tail=1e-4, tail_minutes=60.0, basis=basis)
     delays = {mode: _surface_delay(mode) for mode in ("road", "rail", "sea")}
-    return LaneStatistics(
+    return Priors(
         version="priors-1",
         departure_delay=MappingProxyType(delays | {"air": delay}),
         air_residual=tuple(

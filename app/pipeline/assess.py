@@ -13,7 +13,7 @@ from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.handling import is_snoozed, is_told
 from app.domain.status import status_document, stored_view
 from app.models.base import new_id
-from app.pipeline import outbox, snapshots
+from app.pipeline import lanes, outbox, snapshots
 from app.pipeline.announcements import alert_message, state_message
 from app.pipeline.outbox import NewMessage
 from app.store import alerts, due, shipments, views
@@ -93,6 +93,8 @@ class Assessor:
         briefs = await shipments.briefs(connection, [one.snapshot.shipment.id for one in fresh])
         for one in fresh:
             await self._store_one(connection, one, briefs[one.snapshot.shipment.id], at=at)
+        journeys = [(one.snapshot.shipment, one.assessment.journey) for one in fresh]
+        await lanes.remember(connection, journeys, at=at)
         assessed = {one.snapshot.shipment.id for one in judged}
         settled = [_next_look(one) for one in fresh]
         # What failed is tried again; what was heard of meanwhile stays due as it is.

@@ -11,6 +11,7 @@ from app.pipeline.handling import Handling
 from app.pipeline.ingest import Receipt, Submission
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
+from app.pipeline.lanes import Lanes
 from app.pipeline.readings import Readings
 from app.pipeline.record import Record
 from app.pipeline.reference import Reference
@@ -34,6 +35,7 @@ class House:
     beats: Beats
     keys: Keys
     reference: Reference
+    lanes: Lanes
     register: Register
     replan: Replan
     record: Record

@@ -7,12 +7,12 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.assessment import Snapshot
-from app.domain.lanes import PRIORS
 from app.domain.observation import Event
 from app.domain.readings import ReadingColumns, bucket_of, instant, microseconds
 from app.domain.shipment import Shipment
 from app.domain.thermal import Name
 from app.domain.thermal_windows import device_ids, earliest_at
+from app.pipeline.lanes import statistics_at
 from app.store import alerts, events, readings
 from app.store.shipments import Plans, briefs
 
@@ -28,6 +28,8 @@ async def load(
     plan_of = await plans.load(connection, found)
     lots = {one: {dose.lot for dose in plan.doses if dose.lot} for one, plan in plan_of.items()}
     heard = await events.of_shipments(connection, lots, {one.organisation_id for one in found.values()})
+    owners = {one.organisation_id for one in found.values()}
+    statistics = {one: await statistics_at(connection, one, at) for one in owners}
     standing = await alerts.standing_of(connection, list(found))
     tracks = await _tracks(connection, plan_of, heard, at=at)
     return {
@@ -37,7 +39,7 @@ async def load(
             open_alerts=standing[one].open,
             closed_alerts=standing[one].closed,
             version=brief.version,
-            lanes=PRIORS,
+            lanes=statistics[brief.organisation_id],
             baseline_at=brief.baseline_at,
             tracks=tracks.get(one, {}),
         )

@@ -39,3 +39,15 @@ async def attend_due(house: House) -> int:
         log.error("waking alerts failed", exc_info=error)
         house.metrics.assess_failures.labels(kind="attend").inc()
     return done
+
+
+async def publish_lanes(house: House) -> int:
+    """Publish lane statistics where there is news; return how many sets."""
+    try:
+        return await house.lanes.publish_due()
+    except DosetrailError as error:
+        log.warning("no lane statistics now", code=error.code, detail=error.detail)
+    except Exception as error:  # noqa: BLE001 - the loop's edge: the next tick tries again
+        log.error("publishing lane statistics failed", exc_info=error)
+        house.metrics.assess_failures.labels(kind="lanes").inc()
+    return 0

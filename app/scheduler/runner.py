@@ -5,7 +5,10 @@ from datetime import timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from app.pipeline.house import House
-from app.scheduler.jobs import assess_due, attend_due
+from app.scheduler.jobs import assess_due, attend_due, publish_lanes
+
+LANES_SECONDS = 30
+"""Wall seconds between two looks whether lane statistics are due; they are at most once an hour of domain time."""
 
 
 def build(house: House) -> AsyncIOScheduler:
@@ -23,4 +26,14 @@ def build(house: House) -> AsyncIOScheduler:
             max_instances=1,
             misfire_grace_time=None,
         )
+    scheduler.add_job(
+        publish_lanes,
+        "interval",
+        seconds=LANES_SECONDS,
+        args=[house],
+        id=publish_lanes.__name__,
+        coalesce=True,
+        max_instances=1,
+        misfire_grace_time=None,
+    )
     return scheduler

@@ -9,6 +9,7 @@ from app.models.alert import Alert, AlertHistory
 from app.models.audit import AuditEntry
 from app.models.clock import ClockAnchor
 from app.models.event import Event
+from app.models.lane import LaneDwellRow, LaneLegRow, LaneStatisticsRow
 from app.models.product import Product
 from app.models.reading import ReadingBucket, ReadingSeries
 from app.models.shipment import Shipment, ShipmentDue, ShipmentPlan, ShipmentTag, ShipmentView
@@ -39,3 +40,6 @@ alert = table_of(Alert)
 alert_history = table_of(AlertHistory)
 audit_entry = table_of(AuditEntry)
 clock_anchor = table_of(ClockAnchor)
+lane_leg = table_of(LaneLegRow)
+lane_dwell = table_of(LaneDwellRow)
+lane_statistics = table_of(LaneStatisticsRow)

@@ -95,6 +95,20 @@ class BlockModel:
             fade = 0.5 ** ((at - kept_at) / DAY_MINUTES / RESIDUAL_DAYS)
             self.by_scale.learn(np.searchsorted(self.edges, scale), error, np.full(len(error), fade))
 
+    def tables(self) -> dict[str, Means | Histograms]:
+        """Return everything a forecast needs besides the edges, by name."""
+        named: dict[str, Means | Histograms] = {f"slow.{name}": one for name, one in self._slow.named()}
+        named |= {f"fast.{name}": one for name, one in self._fast.named()}
+        named |= {f"square.{name}": one for name, one in self._squares}
+        return named | {
+            "correction": self._correction,
+            "factor": self._factor,
+            "by_scale": self.by_scale,
+            "by_lane": self.by_lane,
+            "diverted.lane": self._diverted_lane,
+            "diverted.all": self._diverted_all,
+        }
+
     def expected(self, codes: CodesByFeature) -> Array:
         """Return the residual that the tables alone expect, before the same day speaks."""
         return self._slow.mean(codes) + self._fast.mean(codes)

@@ -114,6 +114,25 @@ class DepartureModel:
                 edges = np.quantile(np.concatenate(recent), np.arange(1, BINS) / BINS)
                 self._bins[when] = _Bins.of(self._kept, when, edges, at=at)
 
+    def tables(self) -> dict[str, Means | Histograms]:
+        """Return everything a forecast needs besides the edges, by name."""
+        named: dict[str, Means | Histograms] = {f"score.{name}": one for name, one in self._score.named()}
+        for when in WHENS:
+            named[f"{when}.congestion"] = self._congestion[when]
+            named[f"{when}.delays"] = self._bins[when].histograms
+            named[f"{when}.cancelled"] = self._bins[when].cancelled
+        return named
+
+    @property
+    def edges(self) -> dict[When, Array]:
+        """The bins' edges."""
+        return {when: self._bins[when].edges for when in WHENS}
+
+    @edges.setter
+    def edges(self, edges: dict[When, Array]) -> None:
+        for when in WHENS:
+            self._bins[when].edges = edges[when]
+
     def bin_of(self, codes: CodesByFeature, congestion: Array, when: When) -> Codes:
         """Return each leg's score bin."""
         crowd = _crowd(congestion, codes["band"])

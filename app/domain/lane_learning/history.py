@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.custody import Journey
 from app.domain.lanes import Array
-from app.domain.shipment import Mode
+from app.domain.shipment import Leg, Mode, Shipment
 
 Codes = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -79,7 +80,9 @@ class Columns:
 
         A leg that never arrived is only given up four hours after its planned arrival, because nobody says so.
         """
-        return np.where(np.isnan(self.arrived), self.planned_arrival + 240.0, self.arrived)
+        return np.where(
+            np.isnan(self.arrived), self.planned_arrival + GIVEN_UP / timedelta(minutes=1), self.arrived
+        )
 
     def take(self, chosen: Any) -> "Columns":
         """Return some of the legs, by index or by mask."""
@@ -115,8 +118,8 @@ class Coder:
             {name: table[:, index] for index, name in enumerate(FEATURES)},
         )
 
-    def codes_of(self, leg: Any, *, learn: bool) -> tuple[int, ...]:
-        """Return one leg's codes in the order of FEATURES; any plan's leg will do."""
+    def codes_of(self, leg: LaneLeg, *, learn: bool) -> tuple[int, ...]:
+        """Return one leg's codes in the order of FEATURES."""
         at = leg.planned_departure_at
         hour = self._local_hour(leg.origin, at)
         keys: tuple[tuple[object, ...], ...] = (
@@ -138,6 +141,48 @@ class Coder:
                 for known, key in zip(self.known.values(), keys, strict=True)
             )
         return tuple(known.get(key, -1) for known, key in zip(self.known.values(), keys, strict=True))
+
+
+GIVEN_UP: Final = timedelta(hours=4)
+"""When a leg that never arrived counts as known to have failed, after its planned arrival."""
+
+
+def ended_legs(shipment: Shipment, journey: Journey, *, at: datetime) -> list[LaneLeg]:
+    """Return the legs of a journey of ours that have ended; one whose departure nobody saw teaches nothing."""
+    facts = {one.number: one for one in journey.legs}
+    found = []
+    for leg in shipment.legs:
+        known = facts.get(leg.number)
+        if known is None:
+            continue
+        arrived = known.departed_at is not None and known.arrived_at is not None
+        if arrived and known.failed is None and known.arrived_at > known.departed_at:  # type: ignore[operator]
+            found.append(_lane_leg(leg, known.departed_at, known.arrived_at, "arrived"))
+        elif known.failed == "leg_cancelled" and at >= leg.planned_arrival_at + GIVEN_UP:
+            found.append(_lane_leg(leg, None, None, "cancelled"))
+    return found
+
+
+def _lane_leg(
+    leg: Leg, departed_at: datetime | None, arrived_at: datetime | None, outcome: Outcome
+) -> LaneLeg:
+    return LaneLeg(
+        mode=leg.mode,
+        carrier=leg.carrier,
+        service=leg.service,
+        origin=leg.origin,
+        destination=leg.destination,
+        planned_departure_at=leg.planned_departure_at,
+        departed_at=departed_at,
+        planned_arrival_at=leg.planned_arrival_at,
+        arrived_at=arrived_at,
+        outcome=outcome,
+    )
+
+
+def as_planned(leg: Leg) -> LaneLeg:
+    """Return a plan's leg as one of a history, of which nothing has happened yet."""
+    return _lane_leg(leg, None, None, "arrived")
 
 
 def minutes_of(at: datetime) -> float:

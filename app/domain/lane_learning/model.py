@@ -81,7 +81,7 @@ class LaneModel:
         bucket = np.searchsorted(DELAY_EDGES, legs.delay)
         codes = legs.codes
         shift = self.blocks.shift(codes, same_day, bucket)
-        errors = self._errors(codes["lane"], self.blocks.scale_bin(codes, bucket))
+        errors = self.errors(codes["lane"], self.blocks.scale_bin(codes, bucket))
         shares = np.zeros((len(legs), _RUNNING_WIDTH))
         shares[:, : errors.shape[1]] = errors
         offset = legs.delay + shift + blocks.LOW
@@ -134,7 +134,8 @@ class LaneModel:
             self._cache["scale"] = np.fft.rfft(self.blocks.errors_by_scale(), _SIZE)
         return self._cache["lane"], self._cache["scale"]
 
-    def _errors(self, lanes: Codes, scale_bin: Codes) -> Array:
+    def errors(self, lanes: Codes, scale_bin: Codes) -> Array:
+        """Return the distributions around the shift, one row a lane and scale."""
         counts = self.blocks.by_lane.counts
         known = np.where((lanes >= 0) & (lanes < len(counts)), lanes, 0)
         own = counts[known] / np.maximum(counts[known].sum(axis=1, keepdims=True), 1e-12)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from app.domain.lane_learning.departures import WHENS, When
-from app.domain.lane_learning.history import DAY_MINUTES, Columns
+from app.domain.lane_learning.history import DAY_MINUTES, Codes, Columns
 from app.domain.lane_learning.model import LaneModel
 from app.domain.lane_learning.sameday import DESTINATION_MINUTES, Arrivals, Departures
 from app.domain.lanes import Array
@@ -29,6 +29,9 @@ class Replay:
     legs: Columns
     model: LaneModel
     same_day: bool = True
+    """Whether the day's arrivals of other legs are looked at."""
+    congested: bool = True
+    """Whether their departures are, too: only a feed that tells departures as they happen makes that possible."""
     _departures: Departures = field(init=False)
     _arrivals: Arrivals | None = field(init=False, default=None)
     _congestion: dict[When, Array] = field(init=False)
@@ -53,8 +56,7 @@ class Replay:
             self.model.advance(morning)
             ended = np.flatnonzero((self._finished > before) & (self._finished <= morning))
             if len(ended):
-                signals = {when: self._congestion[when][ended] for when in WHENS}
-                self.model.learn(self.legs.take(ended), signals, self._same_day[ended])
+                self.model.learn(self.legs.take(ended), *self.signals(ended))
             evening = morning + DAY_MINUTES
             self._watch(morning, evening)
             yield morning, evening
@@ -62,15 +64,23 @@ class Replay:
 
     def congestion(self, legs: Columns, at: Array, *, waited: Array | None = None) -> Array:
         """Return the delays at the legs' origins as known at `at`."""
-        if not self.same_day:
+        if not (self.same_day and self.congested):
             return np.full(len(legs), np.nan)
         return self._departures.delay(legs.codes["origin"], at, waited=waited)
 
     def correction(self, legs: Columns, at: Array) -> Array:
         """Return what today's arrivals add to the legs' expected block times, as known at `at`."""
+        return self.today(legs.codes["destination"], at)
+
+    def today(self, destinations: Codes, at: Array | float) -> Array:
+        """Return what the day's arrivals add to the block times towards these destinations."""
         if not self.same_day or self._arrivals is None:
-            return np.zeros(len(legs))
-        return self._arrivals.correction(legs.codes["destination"], at)
+            return np.zeros(len(destinations))
+        return self._arrivals.correction(destinations, np.broadcast_to(at, len(destinations)))
+
+    def signals(self, legs: Codes) -> tuple[dict[When, Array], Array]:
+        """Return what the same day told when these legs began."""
+        return {when: self._congestion[when][legs] for when in WHENS}, self._same_day[legs]
 
     def _watch(self, morning: float, evening: float) -> None:
         """Note, for the legs of this day, what the day's own signals said when it mattered."""
@@ -88,3 +98,23 @@ class Replay:
             self._congestion[when][today] = self.congestion(legs.take(today), instants[today])
         today = np.flatnonzero((legs.departed >= morning) & (legs.departed < evening))
         self._same_day[today] = self.correction(legs.take(today), legs.departed[today])
+
+
+def teach(legs: Columns, model: LaneModel, *, until: float) -> Array:
+    """Teach a model all legs that ended by `until`, and return what its day adds to each destination's block times.
+
+    The departures of the day are not looked at: a history tells of a leg only once it has ended.
+    """
+    replay = Replay(legs, model, congested=False)
+    learned_until = -np.inf
+    for morning, evening in replay.days():
+        learned_until = morning
+        if evening > until:
+            break
+    finished = legs.finished
+    rest = np.flatnonzero((finished > learned_until) & (finished <= until))
+    model.advance(until)
+    if len(rest):
+        model.learn(legs.take(rest), *replay.signals(rest))
+    destinations = np.arange(int(legs.codes["destination"].max()) + 1)
+    return replay.today(destinations, until)

@@ -88,10 +88,9 @@ class Stages:
         total: Array = np.sum([means.mean(codes[name]) for name, means in self._stages], axis=0)
         return total
 
-    def weight(self, name: str, codes: Codes) -> Array:
-        """Return the faded number of observations behind one stage."""
-        means = next(means for stage, means in self._stages if stage == name)
-        return means.weights[means._known(codes)]
+    def named(self) -> list[tuple[str, Means]]:
+        """Return the stages by name."""
+        return list(self._stages)
 
 
 class Histograms:

@@ -1,0 +1,163 @@
+"""Statistics as they are published: immutable, numbered, and asked one leg at a time."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from app.domain import lanes
+from app.domain.lane_learning import blocks, departures
+from app.domain.lane_learning.blocks import DELAY_EDGES
+from app.domain.lane_learning.dwell import DwellStatistics, Kind
+from app.domain.lane_learning.history import FEATURES, Coder, CodesByFeature, Columns, as_planned
+from app.domain.lane_learning.model import (
+    RUNNING_TAIL,
+    RUNNING_TAIL_MINUTES,
+    WAITING_TAIL,
+    WAITING_TAIL_MINUTES,
+    LaneModel,
+)
+from app.domain.lanes import PRIORS, Array, Distribution, LegStatistics, Reporting
+from app.domain.shipment import Leg, Mode
+
+LEGS_MIN: Final = 100
+"""A mode with fewer legs keeps its priors. Source: our convention."""
+
+_KEPT: Final = 20_000
+
+
+class ModeStatistics:
+    """What one mode's model says of a leg, as distributions; nothing in here changes after it was made."""
+
+    def __init__(
+        self, model: LaneModel, coder: Coder, *, today: Array, seen: Mapping[str, Array], legs: int
+    ) -> None:
+        self.model, self.coder, self.today, self.seen, self.legs = model, coder, today, seen, legs
+        self._delays = model.departures.delays("due")
+        self._cancelled = model.departures.cancelled("due")
+
+    def of(self, leg: Leg) -> LegStatistics:
+        """Return the distributions of a leg."""
+        return self._of(self._columns(leg).codes, self.basis(leg))
+
+    def typical(self, lane: tuple[str, str], carrier: str) -> LegStatistics:
+        """Return the distributions of a lane under a carrier, at no particular hour, day or flight."""
+        keys = {"all": (), "destination": lane[1:], "lane": lane, "lane_carrier": (*lane, carrier)}
+        found = {
+            name: np.full(1, self.coder.known[name].get(keys[name], -1) if name in keys else -1)
+            for name in FEATURES
+        }
+        return self._of(found, "typical")
+
+    def _of(self, codes: CodesByFeature, basis: str) -> LegStatistics:
+        unknown = np.full(1, np.nan)
+        score_bin = int(self.model.departures.bin_of(codes, unknown, "due")[0])
+        delay = _with_tail(
+            departures.LOW, self._delays[score_bin], WAITING_TAIL, WAITING_TAIL_MINUTES, basis=basis
+        )
+        return LegStatistics(
+            delay=delay,
+            residuals=self._residuals(codes, basis),
+            edges_minutes=tuple(DELAY_EDGES.tolist()),
+            cancelled_share=float(self._cancelled[score_bin]),
+            diverted_share=float(self.model.blocks.diverted(codes)[0]),
+        )
+
+    def basis(self, leg: Leg) -> str:
+        """Say in words what the statistics of a leg rest on: the narrowest group that has been seen."""
+        lane = self.count("lane", (leg.origin, leg.destination))
+        if lane:
+            return f"lane history, n={lane:,}"
+        carrier = self.count("carrier", (leg.carrier,))
+        if carrier:
+            return f"history of the {leg.mode} carrier, n={carrier:,}"
+        return f"{leg.mode} history, n={self.legs:,}"
+
+    def count(self, feature: str, key: tuple[object, ...]) -> int:
+        """Return how many legs of a lane or carrier have been seen."""
+        code = self.coder.known[feature].get(key, -1)
+        return int(self.seen[feature][code]) if code >= 0 else 0
+
+    def _columns(self, leg: Leg) -> Columns:
+        return self.coder.columns([as_planned(leg)], learn=False)
+
+    def _residuals(self, codes: Mapping[str, Any], basis: str) -> tuple[Distribution, ...]:
+        destination = int(codes["destination"][0])
+        today = self.today[destination] if 0 <= destination < len(self.today) else 0.0
+        buckets = np.arange(len(DELAY_EDGES) + 1)
+        rows = {name: np.repeat(one, len(buckets)) for name, one in codes.items()}
+        shift = self.model.blocks.shift(rows, np.full(len(buckets), today), buckets)
+        errors = self.model.errors(rows["lane"], self.model.blocks.scale_bin(rows, buckets))
+        return tuple(_shifted(row, float(by), basis=basis) for row, by in zip(errors, shift, strict=True))
+
+
+class Published:
+    """One numbered set; modes, places and carriers that have too little history keep the priors."""
+
+    def __init__(
+        self,
+        number: int,
+        modes: Mapping[Mode, ModeStatistics],
+        dwell: DwellStatistics,
+        reporting: Mapping[str, Reporting],
+    ) -> None:
+        self.number, self.modes, self.dwell = number, modes, dwell
+        self._reporting = reporting
+        self._known: dict[tuple[object, ...], LegStatistics] = {}
+
+    @property
+    def version(self) -> str:
+        """The name that assessments carry."""
+        return f"lanes-{self.number}"
+
+    def of(self, leg: Leg) -> LegStatistics:
+        """Return what is known of legs like this one; kept, because a leg is asked about again and again."""
+        mode = self.modes.get(leg.mode)
+        if mode is None or mode.legs < LEGS_MIN:
+            return PRIORS.of(leg)
+        key = (
+            leg.mode, leg.carrier, leg.service, leg.origin, leg.destination, leg.planned_departure_at,
+        )  # fmt: skip
+        if key not in self._known:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[key] = mode.of(leg)
+        return self._known[key]
+
+    def handover(self, mode: Mode, place: str, planned_minutes: float) -> Distribution:
+        """Return how long a package takes at a place from arriving to being ready for a leg of `mode`."""
+        default = PRIORS.handover(mode, place, planned_minutes)
+        return self.dwell.learned("handover", place, mode, default, lanes.HANDOVER_SPREAD)
+
+    def receipt(self, place: str) -> Distribution:
+        """Return how long it takes from the last leg's arrival to the delivery."""
+        return self.dwell.learned("receipt", place, "", PRIORS.receipt(place), lanes.RECEIPT_SPREAD)
+
+    def hold(self, place: str | None, *, customs: bool) -> Distribution:
+        """Return how long a hold or a stay in customs lasts."""
+        kind: Kind = "customs" if customs else "hold"
+        default = PRIORS.hold(place, customs=customs)
+        return self.dwell.learned(kind, place or "", "", default, lanes.HOLD_SPREAD)
+
+    def reporting(self, carrier: str) -> Reporting:
+        """Return how a carrier reports."""
+        return self._reporting.get(carrier, lanes.REPORTING)
+
+
+def _shifted(errors: Array, by_minutes: float, *, basis: str) -> Distribution:
+    """Return errors around a shift that is no whole number of minutes: split between the two next to it."""
+    whole = int(np.floor(by_minutes))
+    part = by_minutes - whole
+    shares = np.zeros(len(errors) + 1)
+    shares[:-1] += (1 - part) * errors
+    shares[1:] += part * errors
+    return _with_tail(blocks.LOW + whole, shares, RUNNING_TAIL, RUNNING_TAIL_MINUTES, basis=basis)
+
+
+def _with_tail(low: int, shares: Array, tail: float, tail_minutes: float, *, basis: str) -> Distribution:
+    slope = np.exp(-np.arange(len(shares)) / tail_minutes)
+    slope[: max(-low, 0)] = 0.0
+    total = slope.sum()
+    if total <= 0:
+        slope[-1] = total = 1.0
+    return Distribution(low, (1 - tail) * shares / shares.sum() + tail * slope / total, basis)

@@ -1,0 +1,111 @@
+"""Lanes on the wire and as rows: legs and dwells that have ended, and the statistics learned from them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from pydantic import ConfigDict
+from pydantic import Field as WireField
+from sqlmodel import Field, SQLModel
+
+from app.models.base import IdType, UtcDateTime, Wire
+
+HISTORY_MAX = 50_000
+"""Rows a request. Source: the contract."""
+
+
+class LaneHistory(Wire):
+    """Legs that have ended; each row is judged alone, its other columns are ignored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "rows": [
+                        {
+                            "mode": "air",
+                            "carrier": "MU",
+                            "service": "MU5101",
+                            "origin": "PVG",
+                            "destination": "PEK",
+                            "planned_departure_at": "2026-03-02T00:00:00Z",
+                            "departed_at": "2026-03-02T00:12:00Z",
+                            "planned_arrival_at": "2026-03-02T02:20:00Z",
+                            "arrived_at": "2026-03-02T02:25:00Z",
+                            "outcome": "arrived",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+    rows: Annotated[list[Any], WireField(max_length=HISTORY_MAX)]
+
+
+class RejectedLeg(Wire):
+    """A row that was not taken, and why; `index` counts from 0, a header not among them."""
+
+    index: int
+    detail: str
+
+
+class LaneHistoryReceipt(Wire):
+    """What became of the rows; a row that is there already is a duplicate and changes nothing."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[RejectedLeg]
+
+
+class LaneLegRow(SQLModel, table=True):
+    """A leg that has ended; `identity` is a digest of what it is, `content` of what became of it."""
+
+    __tablename__ = "lane_leg"
+    __table_args__ = (
+        sa.Index(
+            "ix_lane_leg_organisation_id_planned_departure_at", "organisation_id", "planned_departure_at"
+        ),
+    )
+    organisation_id: str = Field(sa_type=IdType, primary_key=True)
+    identity: str = Field(max_length=32, primary_key=True)
+    content: str = Field(max_length=16)
+    mode: str = Field(max_length=8)
+    carrier: str = Field(max_length=120)
+    service: str | None = Field(default=None, max_length=120)
+    origin: str = Field(max_length=120)
+    destination: str = Field(max_length=120)
+    planned_departure_at: datetime = Field(sa_type=UtcDateTime)
+    departed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    planned_arrival_at: datetime = Field(sa_type=UtcDateTime)
+    arrived_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    outcome: str = Field(max_length=12)
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class LaneDwellRow(SQLModel, table=True):
+    """One stay of a shipment of ours at a place, once it has ended."""
+
+    __tablename__ = "lane_dwell"
+    organisation_id: str = Field(sa_type=IdType, primary_key=True)
+    shipment_id: str = Field(sa_type=IdType, primary_key=True)
+    kind: str = Field(max_length=16, primary_key=True)
+    leg: int = Field(primary_key=True)
+    place: str = Field(max_length=120)
+    mode: str = Field(max_length=8)
+    minutes: float
+    at_most: bool
+    """The stay ended when a service left at its own time: the package was ready at some time before."""
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class LaneStatisticsRow(SQLModel, table=True):
+    """One immutable, numbered set of statistics; `body` of a short one holds what differs from number `base`."""
+
+    __tablename__ = "lane_statistics"
+    organisation_id: str = Field(sa_type=IdType, primary_key=True)
+    number: int = Field(primary_key=True)
+    base: int
+    published_at: datetime = Field(sa_type=UtcDateTime)
+    legs: int
+    dwells: int
+    body: bytes

@@ -1,0 +1,258 @@
+"""Lanes: what a history brings is written down once, and a job makes numbered statistics of it."""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.clock import Clock
+from app.domain.access import Caller
+from app.domain.custody import Journey
+from app.domain.lane_learning import dwell, frozen, lane_summary, reporting
+from app.domain.lane_learning.dwell import Stay
+from app.domain.lane_learning.history import LaneLeg, ended_legs, minutes_of
+from app.domain.lane_learning.published import Published
+from app.domain.lanes import PRIORS, LaneStatistics, Reporting
+from app.domain.shipment import Shipment
+from app.formats.lane_history import BadLeg, leg_of
+from app.models.lane import LaneHistoryReceipt, RejectedLeg
+from app.store import audit, lanes
+from app.store.db import Database
+from app.store.tables import Record
+
+REMEMBERED: Final = timedelta(days=400)
+REPORTS_REMEMBERED: Final = timedelta(days=90)
+WHOLE_EVERY: Final = timedelta(hours=24)
+SHORT_EVERY: Final = timedelta(hours=1)
+GROWN_BY: Final = 0.1
+"""A history that has grown by a tenth, and by 100 legs, is learned at once. Source: our convention."""
+
+_KEPT: Final = 8
+_published: OrderedDict[tuple[str, int], Published] = OrderedDict()
+
+Row = tuple[int, Any]
+
+
+async def statistics_at(
+    connection: AsyncConnection, organisation_id: str, known_at: datetime
+) -> LaneStatistics:
+    """Return the statistics in force at an instant: what was published by then, else the priors."""
+    numbers = await lanes.in_force(connection, [organisation_id], at=known_at)
+    number = numbers.get(organisation_id)
+    if number is None:
+        return PRIORS
+    key = (organisation_id, number)
+    if key not in _published:
+        row = await lanes.statistics(connection, organisation_id, number)
+        base = row if row.base == number else await lanes.statistics(connection, organisation_id, row.base)
+        overlay = None if row.base == number else row.body
+        _published[key] = await asyncio.to_thread(frozen.restored, number, base.body, overlay)
+        while len(_published) > _KEPT:
+            _published.popitem(last=False)
+    _published.move_to_end(key)
+    return _published[key]
+
+
+async def remember(
+    connection: AsyncConnection, journeys: Iterable[tuple[Shipment, Journey]], *, at: datetime
+) -> None:
+    """Append the legs and stays of our own shipments that have ended to the same history."""
+    legs: list[dict[str, Any]] = []
+    stays: list[dict[str, Any]] = []
+    for shipment, journey in journeys:
+        own = {"organisation_id": shipment.organisation_id, "recorded_at": at}
+        legs += [row_of(leg) | own for leg in ended_legs(shipment, journey, at=at)]
+        found = dwell.stays_of(shipment, journey)
+        stays += [asdict(stay) | own | {"shipment_id": shipment.id} for stay in found]
+    await lanes.append_legs(connection, legs)
+    await lanes.append_dwells(connection, stays)
+
+
+class Lanes:
+    """Writes lane history, publishes what it teaches, and tells what is known of lanes."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db, self._clock = db, clock
+
+    async def take(self, caller: Caller, rows: Sequence[Any]) -> LaneHistoryReceipt:
+        """Store the legs that are new, in one commit with an audit entry; each row is judged alone."""
+        at = self._clock.now()
+        found, rejected = await asyncio.to_thread(_judged, rows, at)
+        own = {"organisation_id": caller.organisation_id, "recorded_at": at}
+        async with self._db.transaction() as connection:
+            known = await lanes.contents(
+                connection, caller.organisation_id, [row["identity"] for _, row in found]
+            )
+            new, duplicates = _new(found, known, rejected)
+            await lanes.append_legs(connection, [row | own for row in new])
+            await audit.append(
+                connection,
+                organisation_id=caller.organisation_id,
+                at=at,
+                actor=caller.key_id,
+                action="lane_history",
+                object_kind="lanes",
+                object_id="history",
+                new={"accepted": len(new), "duplicates": duplicates, "rejected": len(rejected)},
+            )
+        rejected.sort(key=lambda one: one.index)
+        return LaneHistoryReceipt(accepted=len(new), duplicates=duplicates, rejected=rejected)
+
+    async def list(
+        self, caller: Caller, filters: Sequence[tuple[str, str]], *, after: Sequence[str] | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return what is known of each lane and carrier, in alphabetical order, after the one named."""
+        async with self._db.reading() as connection:
+            rows = await lanes.lanes(connection, caller.organisation_id, filters, after=after, limit=limit)
+            statistics = await statistics_at(connection, caller.organisation_id, self._clock.now())
+        return [lane_summary.told(**row._mapping, statistics=statistics) for row in rows]
+
+    async def publish_due(self) -> int:
+        """Publish the statistics of each organisation that is due for it; return how many were."""
+        async with self._db.reading() as connection:
+            counts = await lanes.counts(connection)
+        published = 0
+        for organisation_id, (legs, dwells) in counts.items():
+            async with self._db.reading() as connection:
+                newest = await lanes.newest(connection, organisation_id)
+            kind = _due(newest, legs=legs, dwells=dwells, at=self._clock.now())
+            if kind is not None:
+                published += await self._publish(organisation_id, newest, kind)
+        return published
+
+    async def _publish(self, organisation_id: str, newest: Sequence[Record], kind: str) -> int:
+        at = self._clock.now()
+        async with self._db.reading() as connection:
+            legs = await _remembered(connection, organisation_id, at=at)
+            stays = await lanes.dwells(connection, organisation_id, since=at - REMEMBERED, until=at)
+            scans = await lanes.reports(connection, organisation_id, since=at - REPORTS_REMEMBERED)
+            counts = (await lanes.counts(connection))[organisation_id]
+        reports = reporting.learned(_delays(scans))
+        body = await asyncio.to_thread(
+            _body, legs, [_stay(row) for row in stays], reports, kind, minutes_of(at)
+        )
+        number = newest[0].number + 1 if newest else 1
+        row = {
+            "organisation_id": organisation_id,
+            "number": number,
+            "base": number if kind == "whole" else newest[-1].number,
+            "published_at": at,
+            "legs": counts[0],
+            "dwells": counts[1],
+            "body": body,
+        }
+        try:
+            async with self._db.transaction() as connection:
+                await lanes.publish(connection, row)
+        except IntegrityError:
+            return 0  # another scheduler was first; its set is as good
+        return 1
+
+
+def _judged(rows: Sequence[Any], at: datetime) -> tuple[list[tuple[int, dict[str, Any]]], list[RejectedLeg]]:
+    found, rejected = [], []
+    for index, row in enumerate(rows):
+        try:
+            leg = _ended(leg_of(row), at)
+        except BadLeg as error:
+            rejected.append(RejectedLeg(index=index, detail=str(error)))
+            continue
+        found.append((index, row_of(leg)))
+    return found, rejected
+
+
+def _ended(leg: LaneLeg, at: datetime) -> LaneLeg:
+    if any(one is not None and one > at for one in (leg.departed_at, leg.arrived_at)):
+        raise BadLeg("the leg has not ended yet: it lies in the future")
+    return leg
+
+
+def row_of(leg: LaneLeg) -> dict[str, Any]:
+    """Return a leg's row without its owner: what it is and what became of it, each with a digest."""
+    planned_at = leg.planned_departure_at
+    identity = (leg.mode, leg.carrier, leg.service, leg.origin, leg.destination, planned_at.timestamp())
+    ends = [one and one.timestamp() for one in (leg.departed_at, leg.arrived_at)]
+    content = (leg.planned_arrival_at.timestamp(), *ends, leg.outcome)
+    return {
+        "identity": _digest(identity, 16),
+        "content": _digest(content, 8),
+        "mode": leg.mode,
+        "carrier": leg.carrier,
+        "service": leg.service,
+        "origin": leg.origin,
+        "destination": leg.destination,
+        "planned_departure_at": leg.planned_departure_at,
+        "departed_at": leg.departed_at,
+        "planned_arrival_at": leg.planned_arrival_at,
+        "arrived_at": leg.arrived_at,
+        "outcome": leg.outcome,
+    }
+
+
+def _digest(values: Sequence[Any], size: int) -> str:
+    return hashlib.blake2b(orjson.dumps(values), digest_size=size).hexdigest()
+
+
+def _new(
+    found: Iterable[tuple[int, dict[str, Any]]], known: dict[str, str], rejected: list[RejectedLeg]
+) -> tuple[list[dict[str, Any]], int]:
+    """Part what is new from what is known; the first of two accounts of one leg stands."""
+    new, duplicates = [], 0
+    for index, row in found:
+        stored = known.get(row["identity"])
+        if stored is None:
+            known[row["identity"]] = row["content"]
+            new.append(row)
+        elif stored == row["content"]:
+            duplicates += 1
+        else:
+            rejected.append(RejectedLeg(index=index, detail="another outcome is stored for this leg"))
+    return new, duplicates
+
+
+def _due(newest: Sequence[Record], *, legs: int, dwells: int, at: datetime) -> str | None:
+    """Say which set to publish: a whole one once a day or after much news, a short one once an hour; None: no news."""
+    if not newest:
+        return "whole"
+    last, whole = newest[0], newest[-1]
+    if (legs, dwells) == (last.legs, last.dwells):
+        return None
+    grown = legs - whole.legs >= max(GROWN_BY * whole.legs, 100)
+    if grown or at - whole.published_at >= WHOLE_EVERY:
+        return "whole"
+    return "short" if at - last.published_at >= SHORT_EVERY else None
+
+
+async def _remembered(connection: AsyncConnection, organisation_id: str, *, at: datetime) -> list[LaneLeg]:
+    latest_at = await lanes.latest(connection, organisation_id)
+    since = min(latest_at or at, at) - REMEMBERED
+    return await lanes.legs(connection, organisation_id, since=since, until=at)
+
+
+def _body(
+    legs: Sequence[LaneLeg], stays: Sequence[Stay], reports: dict[str, Reporting], kind: str, until: float
+) -> bytes:
+    taught = frozen.learn(legs, until=until)
+    return frozen.whole(taught, stays, reports) if kind == "whole" else frozen.short(taught)
+
+
+def _delays(scans: Iterable[Record]) -> Iterable[tuple[str, float]]:
+    return ((row.carrier, (row.received_at - row.effective_at) / timedelta(minutes=1)) for row in scans)
+
+
+def _stay(row: Record) -> Stay:
+    return Stay(
+        kind=row.kind,
+        place=row.place,
+        mode=row.mode,
+        leg=row.leg,
+        minutes=row.minutes,
+        at_most=row.at_most,
+    )

@@ -1,0 +1,98 @@
+"""Lanes: the history that arrivals are learned from, and what is known of each lane."""
+
+import asyncio
+import io
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import ValidationError
+
+from app.domain.access import Caller
+from app.formats import lane_history, strict_json
+from app.formats.strict_json import UnparseableBody
+from app.models.lane import HISTORY_MAX, LaneHistory, LaneHistoryReceipt
+from app.routers.body import BULK_MAX, limited_body, media_type
+from app.routers.dependencies import HouseDep, Requires
+from app.routers.paging import Cursor, Limit, page_answer, page_of
+from app.routers.problems import UnsupportedMediaType, invalid
+
+router = APIRouter(prefix="/v1/lanes", tags=["lanes"])
+
+_EXAMPLE = (
+    "mode,carrier,service,origin,destination,planned_departure_at,departed_at,planned_arrival_at,arrived_at,outcome\n"
+    "air,MU,MU5101,PVG,PEK,2026-03-02T00:00:00Z,2026-03-02T00:12:00Z,2026-03-02T02:20:00Z,"
+    "2026-03-02T02:25:00Z,arrived\n"
+)
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": LaneHistory.model_json_schema()},
+            "text/csv": {"schema": {"type": "string"}, "example": _EXAMPLE},
+        },
+    }
+}
+Filter = Annotated[str | None, Query(min_length=1, max_length=120)]
+
+
+@router.post("/history", openapi_extra=_BODY)
+async def post_history(
+    request: Request, caller: Annotated[Caller, Depends(Requires("write:lanes"))], house: HouseDep
+) -> LaneHistoryReceipt:
+    """Store legs that have ended, ours or others'; each row is judged alone, and importing twice changes nothing."""
+    kind = media_type(request)
+    if kind not in {"", "application/json", "text/csv"}:
+        raise UnsupportedMediaType("send application/json or text/csv")
+    body = await limited_body(request, limit=BULK_MAX)
+    rows = await asyncio.to_thread(_csv_rows if kind == "text/csv" else _json_rows, body)
+    try:
+        return await house.lanes.take(
+            caller, LaneHistory(rows=rows).rows if len(rows) > HISTORY_MAX else rows
+        )
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+@router.get("", response_model=None)
+async def list_lanes(
+    request: Request,
+    caller: Annotated[Caller, Depends(Requires("read:lanes"))],
+    house: HouseDep,
+    origin: Filter = None,
+    destination: Filter = None,
+    carrier: Filter = None,
+    mode: Filter = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """List lanes by carrier: how many legs are known, what they teach, and what a lane falls back to."""
+    page = page_of(request, caller, limit=limit, cursor=cursor)
+    filters = {"origin": origin, "destination": destination, "carrier": carrier, "mode": mode}
+    wanted = [(name, value) for name, value in filters.items() if value is not None]
+    after = orjson.loads(page.after) if page.after is not None else None
+    told = await house.lanes.list(caller, wanted, after=after, limit=page.wanted)
+    keys = [
+        orjson.dumps([one["mode"], one["origin"], one["destination"], one["carrier"]]).decode()
+        for one in told
+    ]
+    return page_answer(request, page, told, keys=keys)
+
+
+def _csv_rows(body: bytes) -> list[Any]:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnparseableBody("the body is not UTF-8") from error
+    return list(lane_history.rows(iter(io.StringIO(text, newline=""))))
+
+
+def _json_rows(body: bytes) -> list[Any]:
+    """Return the rows of a JSON body: an array, or an object that holds it as `rows`."""
+    value = strict_json.parse(body)
+    if isinstance(value, list):
+        return value
+    try:
+        return list(LaneHistory.model_validate(value).rows)
+    except ValidationError as error:
+        raise invalid(error) from error

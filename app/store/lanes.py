@@ -1,0 +1,171 @@
+"""Legs and dwells that have ended, and the statistics learned from them."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.lane_learning.history import LaneLeg
+from app.store.tables import Record, event, lane_dwell, lane_leg, lane_statistics, shipment
+
+_CHUNK = 10_000
+"""Keys a query: both databases take some 32,000 parameters."""
+
+REPORTS_MAX = 50_000
+
+_LEG = (
+    "mode", "carrier", "service", "origin", "destination", "planned_departure_at", "departed_at",
+    "planned_arrival_at", "arrived_at", "outcome",
+)  # fmt: skip
+
+
+async def contents(
+    connection: AsyncConnection, organisation_id: str, identities: Sequence[str]
+) -> dict[str, str]:
+    """Return what is stored under these identities: the digests of their outcomes."""
+    found: dict[str, str] = {}
+    for begin in range(0, len(identities), _CHUNK):
+        query = sa.select(lane_leg.c.identity, lane_leg.c.content).where(
+            lane_leg.c.organisation_id == organisation_id,
+            lane_leg.c.identity.in_(identities[begin : begin + _CHUNK]),
+        )
+        found |= {row.identity: row.content for row in await connection.execute(query)}
+    return found
+
+
+async def append_legs(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write legs; one that is there already stays as it is."""
+    await _append(connection, lane_leg, rows)
+
+
+async def append_dwells(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write dwells; one that is there already stays as it is."""
+    await _append(connection, lane_dwell, rows)
+
+
+async def legs(
+    connection: AsyncConnection, organisation_id: str, *, since: datetime, until: datetime
+) -> list[LaneLeg]:
+    """Return the legs planned since an instant and recorded by another, in the order of their plan."""
+    columns = [lane_leg.c[name] for name in _LEG]
+    query = (
+        sa.select(*columns)
+        .where(
+            lane_leg.c.organisation_id == organisation_id,
+            lane_leg.c.planned_departure_at >= since,
+            lane_leg.c.recorded_at <= until,
+        )
+        .order_by(lane_leg.c.planned_departure_at, lane_leg.c.identity)
+    )
+    return [LaneLeg(**dict(zip(_LEG, row, strict=True))) for row in await connection.execute(query)]
+
+
+async def latest(connection: AsyncConnection, organisation_id: str) -> datetime | None:
+    """Return when the newest leg was planned to leave."""
+    column = lane_leg.c.planned_departure_at
+    query = sa.select(column).where(lane_leg.c.organisation_id == organisation_id)
+    found: datetime | None = await connection.scalar(query.order_by(column.desc()).limit(1))
+    return found
+
+
+async def dwells(
+    connection: AsyncConnection, organisation_id: str, *, since: datetime, until: datetime
+) -> Sequence[Record]:
+    """Return the dwells recorded between two instants."""
+    query = sa.select(lane_dwell).where(
+        lane_dwell.c.organisation_id == organisation_id,
+        lane_dwell.c.recorded_at.between(since, until),
+    )
+    order = (lane_dwell.c.shipment_id, lane_dwell.c.leg, lane_dwell.c.kind)
+    return (await connection.execute(query.order_by(*order))).all()
+
+
+async def counts(connection: AsyncConnection) -> dict[str, tuple[int, int]]:
+    """Return how many legs and dwells each organisation has recorded."""
+    query = sa.select(lane_leg.c.organisation_id, sa.func.count()).group_by(lane_leg.c.organisation_id)
+    legs_of = {row.organisation_id: row[1] for row in await connection.execute(query)}
+    query = sa.select(lane_dwell.c.organisation_id, sa.func.count()).group_by(lane_dwell.c.organisation_id)
+    dwells_of = {row.organisation_id: row[1] for row in await connection.execute(query)}
+    return {one: (legs_of.get(one, 0), dwells_of.get(one, 0)) for one in {*legs_of, *dwells_of}}
+
+
+async def publish(connection: AsyncConnection, row: dict[str, Any]) -> None:
+    """Write a new set of statistics."""
+    await connection.execute(sa.insert(lane_statistics).values(**row))
+
+
+async def in_force(
+    connection: AsyncConnection, organisations: Collection[str], *, at: datetime
+) -> dict[str, int]:
+    """Return the number of the statistics that each organisation had published by an instant."""
+    query = (
+        sa.select(lane_statistics.c.organisation_id, sa.func.max(lane_statistics.c.number))
+        .where(
+            lane_statistics.c.organisation_id.in_(list(organisations)), lane_statistics.c.published_at <= at
+        )
+        .group_by(lane_statistics.c.organisation_id)
+    )
+    return {row.organisation_id: row[1] for row in await connection.execute(query)}
+
+
+async def statistics(connection: AsyncConnection, organisation_id: str, number: int) -> Record:
+    """Return one set of statistics."""
+    query = sa.select(lane_statistics).where(
+        lane_statistics.c.organisation_id == organisation_id, lane_statistics.c.number == number
+    )
+    return (await connection.execute(query)).one()
+
+
+async def newest(connection: AsyncConnection, organisation_id: str) -> Sequence[Record]:
+    """Return, without their bodies, the newest statistics and the newest whole ones."""
+    table = lane_statistics.c
+    columns = (table.number, table.base, table.published_at, table.legs, table.dwells)
+    query = sa.select(*columns).where(table.organisation_id == organisation_id)
+    last = query.order_by(table.number.desc()).limit(1)
+    whole = query.where(table.base == table.number).order_by(table.number.desc()).limit(1)
+    return [*(await connection.execute(last)).all(), *(await connection.execute(whole)).all()]
+
+
+async def lanes(
+    connection: AsyncConnection,
+    organisation_id: str,
+    filters: Iterable[tuple[str, str]],
+    *,
+    after: Sequence[str] | None,
+    limit: int,
+) -> Sequence[Record]:
+    """Return every lane, carrier and mode of the history with its number of legs, in alphabetical order."""
+    by = (lane_leg.c.mode, lane_leg.c.origin, lane_leg.c.destination, lane_leg.c.carrier)
+    query = sa.select(*by, sa.func.count().label("n")).where(lane_leg.c.organisation_id == organisation_id)
+    for name, value in filters:
+        query = query.where(lane_leg.c[name] == value)
+    if after is not None:
+        query = query.where(sa.tuple_(*by) > sa.tuple_(*(sa.literal(one) for one in after)))
+    return (await connection.execute(query.group_by(*by).order_by(*by).limit(limit))).all()
+
+
+async def reports(connection: AsyncConnection, organisation_id: str, *, since: datetime) -> Sequence[Record]:
+    """Return when couriers' scans happened and were heard of, for shipments registered before they happened."""
+    query = (
+        sa.select(event.c.carrier, event.c.effective_at, event.c.received_at)
+        .join(shipment, shipment.c.id == event.c.shipment_id)
+        .where(
+            event.c.organisation_id == organisation_id,
+            event.c.carrier.is_not(None),
+            event.c.type.in_(("picked_up", "departed", "arrived", "delivered")),
+            event.c.received_at >= since,
+            shipment.c.created_at < event.c.effective_at,
+        )
+        .order_by(event.c.received_at.desc(), event.c.id)
+        .limit(REPORTS_MAX)
+    )
+    return (await connection.execute(query)).all()
+
+
+async def _append(connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    if rows:
+        await connection.execute(insert.on_conflict_do_nothing(), list(rows))
