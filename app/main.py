@@ -156,7 +156,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         replan=Replan(db, clock, plans),
         record=Record(db, clock, plans),
         intake=Intake(db, ingest.write, metrics=metrics, committed=lambda: None),
-        readings=Readings(db, clock),
+        readings=Readings(db, clock, plans),
         status=Status(db, clock, plans),
         alerts=Alerts(db, plans),
         handling=Handling(db, clock, plans),

@@ -1,7 +1,7 @@
 """An alert's life: a condition holds, opens, climbs or steps down its ladder, and ends."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -75,6 +75,16 @@ class OpenAlert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastAlert:
+    """An alert that has ended, and from when to when it was true."""
+
+    kind: str
+    subject: str
+    since: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedAlert:
     """An alert that a person closed at `closed_at` although its condition still held."""
 
@@ -94,7 +104,8 @@ class AlertChange:
     """One step of one alert.
 
     `alert_id` is None when it opens; `condition` is None when it ends, and then `reason` says why and
-    `ended_at` since when it is no longer true.
+    `ended_at` since when it is no longer true. One that opens with an `ended_at` was over before it was known
+    of: it opens and ends in one step.
     """
 
     action: Action
@@ -196,6 +207,20 @@ def _closed_at(closed: Iterable[ClosedAlert]) -> dict[AlertKey, datetime]:
 def _goes_on(condition: Condition, closed_at: datetime | None) -> bool:
     """Say whether this is still the episode that a person closed."""
     return closed_at is not None and (condition.since is None or condition.since <= closed_at)
+
+
+def over_before_known(condition: Condition, *, at: datetime, ended_at: datetime, reason: str) -> AlertChange:
+    """Return the step of an alert that was true from `condition.since` to `ended_at`, and is told only now."""
+    since = condition.since or ended_at
+    opened = _opened(condition, since=since, at=at)
+    return replace(opened, ended_at=ended_at, reason=reason)
+
+
+def ending_of(change: AlertChange, *, alert_id: str) -> AlertChange:
+    """Return the second step of an alert that was over before it was known of."""
+    return replace(
+        change, action="resolved", alert_id=alert_id, previous_severity=change.severity, condition=None
+    )
 
 
 def _opened(condition: Condition, *, since: datetime, at: datetime) -> AlertChange:

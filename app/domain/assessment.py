@@ -15,6 +15,7 @@ from app.domain.alerts import (
     ClosedAlert,
     Condition,
     OpenAlert,
+    PastAlert,
     Severity,
     changes_between,
     episodes_over,
@@ -30,6 +31,8 @@ from app.domain.readings import ReadingColumns
 from app.domain.resolutions import reason_for
 from app.domain.risk import NO_ARRIVAL, DoseRisk, dose_risk
 from app.domain.rules import RULES
+from app.domain.rules_device import device_ended_at
+from app.domain.rules_excursion import passed_excursions
 from app.domain.ruling import Facts, Failure, Findings, Rule, run_rules
 from app.domain.shipment import Shipment
 from app.domain.silence import Outlook, ended_when, next_change_at, since_when, window_ends
@@ -37,7 +40,7 @@ from app.domain.thermal import NO_THERMAL, Name, Thermal, thermal_of
 from app.domain.thermal_silence import (
     ALL_MONITORED,
     Unmonitored,
-    turning_points,
+    quarantine_at,
     unmonitored_of,
     with_quarantine,
 )
@@ -52,6 +55,7 @@ class Snapshot:
 
     `baseline_at` is the planned arrival of the plan as first registered. `version` grows with each
     observation. `closed_alerts` are those that a person closed and whose episode goes on.
+    `past_alerts` are the excursions that were told and are over.
     `tracks` holds the readings of every device that the plan or an event names.
     """
 
@@ -62,6 +66,7 @@ class Snapshot:
     lanes: LaneStatistics
     baseline_at: datetime
     closed_alerts: tuple[ClosedAlert, ...] = ()
+    past_alerts: tuple[PastAlert, ...] = ()
     tracks: Mapping[Name, ReadingColumns] = field(default_factory=dict)
 
 
@@ -164,13 +169,17 @@ def _changes(
 ) -> tuple[AlertChange, ...]:
     """Compare with what is open; kinds that failed, and kinds no rule here judges, stay as they are."""
     standing = {condition.key: condition for condition in findings.conditions}
-    return changes_between(
+    passed = passed_excursions(facts, open_alerts=snapshot.open_alerts, past_alerts=snapshot.past_alerts)
+    return passed + changes_between(
         snapshot.open_alerts,
         findings.conditions,
         at=outlook.at,
         judged=_judged(outlook, findings),
         since=lambda condition: condition.since or since_when(outlook, condition.key),
-        ended=lambda alert: (ended_when(outlook, alert.key), reason_for(alert, facts, standing)),
+        ended=lambda alert: (
+            device_ended_at(facts, alert) or ended_when(outlook, alert.key),
+            reason_for(alert, facts, standing),
+        ),
         closed=snapshot.closed_alerts,
     )
 
@@ -191,13 +200,13 @@ def _horizons(
     dated_ahead = [event.effective_at for event in snapshot.events if event.effective_at > outlook.at]
     dated_ahead += [ahead for track in snapshot.tracks.values() if (ahead := track.first_after(outlook.at))]
     change_at = next_change_at(outlook, standing)
-    next_at = min((*dated_ahead, *([change_at] if change_at else [])), default=None)
+    named = (change_at, quarantine_at(outlook.thermal, unseen, at=outlook.at))
+    next_at = min((*dated_ahead, *(one for one in named if one)), default=None)
     bounds = [*dated_ahead, *([next_at] if next_at else [])]
     if outlook.forecast is not None and outlook.journey.state != "received":
         bounds += [end for end in window_ends(outlook) if end > outlook.at]
         if outlook.journey.state != "delivered":
             bounds.append(max(outlook.steady_until, outlook.at + RUNNING_VIEW))
-    bounds += [end for end in turning_points(outlook.facts_at(outlook.at), unseen) if end > outlook.at]
     if unseen.lasts_at(outlook.at):
         bounds.append(outlook.at + RUNNING_VIEW)
     return next_at, min(bounds, default=None)

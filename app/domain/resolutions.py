@@ -11,6 +11,11 @@ from app.domain.ruling import Facts
 _REPORTED = {
     "missed_connection": "re-planned, or the package is known to have left",
     "hold": "the hold has ended",
+    "temperature_excursion": "the temperature is back within limits, or quality has decided",
+    "device_silent": "it was heard again, or the package has arrived",
+    "logger_not_read": "its readings have arrived",
+    "packaging_expiring": "the package was re-iced, has arrived, or is expected in time",
+    "battery_low": "the battery lasts, or the package has arrived",
     "rule_error": "every rule can be evaluated again",
 }
 

@@ -8,6 +8,7 @@ from app.domain.causes import cause_of, held, help_for, missed_connection
 from app.domain.custody import Journey
 from app.domain.odds import DoseOdds, worst_of
 from app.domain.risk import is_settled, limit_words
+from app.domain.rules_device import DEVICE_RULES
 from app.domain.ruling import Facts, OpenSeverity, Rule
 from app.domain.shipment import Shipment
 
@@ -124,6 +125,7 @@ RULES: tuple[Rule, ...] = (
     Rule(kind="dose_expired", judge=dose_expired, silent_in=frozenset({"received"}), reads_odds=False),
     Rule(kind="missed_connection", judge=connection_missed, silent_in=AFTER_ARRIVAL, reads_odds=False),
     Rule(kind="hold", judge=hold, silent_in=AFTER_ARRIVAL, reads_odds=False),
+    *DEVICE_RULES,
 )
 
 

@@ -9,7 +9,7 @@ from app.domain.custody import Journey
 from app.domain.eta import Arrival
 from app.domain.odds import DoseOdds
 from app.domain.risk import NO_ARRIVAL
-from app.domain.shipment import Shipment
+from app.domain.shipment import Product, Shipment
 from app.domain.site_time import site_text
 from app.domain.thermal import NO_THERMAL, Thermal
 
@@ -22,8 +22,17 @@ THRESHOLDS: Mapping[str, float] = {
     "arrival_after_expiry.clear": 0.10,
     "arrival_after_expiry.critical_clear": 0.35,
     "hold.customs_hours": 4.0,
+    "battery_low.percent": 15.0,
+    "tamper.light_lux": 20.0,
+    "tamper.shock_g": 10.0,
+    "tamper.tilt_deg": 80.0,
 }
 """What a product may override by the same keys. Source: our convention (the table of alerts)."""
+
+
+def threshold_of(product: Product, key: str) -> float:
+    """Return the product's own threshold, else the default."""
+    return product.thresholds.get(key, THRESHOLDS[key])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +48,7 @@ class Facts:
 
     def threshold(self, key: str) -> float:
         """Return the product's own threshold, else the default."""
-        return self.shipment.product.thresholds.get(key, THRESHOLDS[key])
+        return threshold_of(self.shipment.product, key)
 
     def say(self, at: datetime) -> str:
         """Return an instant in the words of the site."""

@@ -1,14 +1,13 @@
 """What was not measured: silence, gaps, and when they keep a dose from use."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.domain.bedside import DoseCare, concerns
 from app.domain.custody import Journey
 from app.domain.readings import instant, microseconds
-from app.domain.ruling import Facts
-from app.domain.shipment import Dose, Shipment
+from app.domain.shipment import DeviceAssignment, Dose, Shipment
 from app.domain.thermal import Name, SeriesThermal, Thermal
 from app.domain.thermal_pieces import (
     GAP_INTERVALS,
@@ -52,9 +51,9 @@ class Unmonitored:
 ALL_MONITORED = Unmonitored(of_series={}, of_doses=())
 
 
-def patience(series: SeriesThermal, reports: int) -> timedelta:
+def patience(device: DeviceAssignment, reports: int) -> timedelta:
     """Return how long a live sensor may be silent before it has missed so many reports."""
-    interval_s = series.device.report_interval_s
+    interval_s = device.report_interval_s
     return reports * (timedelta(seconds=interval_s) if interval_s else REPORT_INTERVAL) + GRACE
 
 
@@ -126,21 +125,13 @@ def decided_since(journey: Journey, dose: Dose, known_at: datetime) -> bool:
     )
 
 
-def turning_points(facts: Facts, unseen: Unmonitored) -> Iterator[datetime]:
-    """Yield the instants, past or to come, at which silence alone changes what is unmonitored or what it means."""
-    thermal, at = facts.thermal, facts.at
-    until_at = excused_until(facts.shipment, facts.journey, at=at)
-    if until_at is not None and any(one.device.live for one in thermal.series):
-        yield until_at
-    for one in thermal.series:
-        since_at = one.silent_since(at=at) if one.device.live else None
-        if since_at is not None:
-            yield since_at + patience(one, WARN_AFTER_REPORTS) + _MICROSECOND
-            yield since_at + patience(one, CRITICAL_AFTER_REPORTS) + _MICROSECOND
+def quarantine_at(thermal: Thermal, unseen: Unmonitored, *, at: datetime) -> datetime | None:
+    """Return when silence that goes on will have left the doses unmonitored for too long; None: it will not, or has."""
     allowed = thermal.storage.max_unmonitored_minutes
-    if allowed is not None and unseen.of_doses and unseen.of_doses[-1][1] >= microseconds(at):
-        left_us = round(allowed * MINUTE_US) - length_us(unseen.of_doses)
-        yield at + timedelta(microseconds=max(left_us, 0)) + _MICROSECOND
+    if allowed is None or not unseen.of_doses or unseen.of_doses[-1][1] < microseconds(at):
+        return None
+    left_us = round(allowed * MINUTE_US) - length_us(unseen.of_doses)
+    return at + timedelta(microseconds=left_us) + _MICROSECOND if left_us >= 0 else None
 
 
 def _known_at(series: SeriesThermal, passed_at: datetime) -> datetime:
@@ -160,7 +151,7 @@ def _unseen(series: SeriesThermal, *, at: datetime, excused: bool) -> list[Span]
     last_us = max(microseconds(series.last_at), microseconds(window.from_at)) if series.last_at else None
     begin_us, until_us = last_us or microseconds(window.from_at), _until_us(window, at)
     if series.device.live:
-        told = not excused and at - instant(begin_us) > patience(series, WARN_AFTER_REPORTS)
+        told = not excused and at - instant(begin_us) > patience(series.device, WARN_AFTER_REPORTS)
     else:
         told = last_us is not None and window.until_at is not None and window.until_at <= at
     interval_us = window.interval_us or 0

@@ -1,5 +1,6 @@
 """Due shipments → snapshots → domain → alert changes, messages, view, next look. One commit for many."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
-from app.domain.alerts import SEVERITY_RANK, AlertChange, OpenAlert
+from app.domain.alerts import SEVERITY_RANK, AlertChange, OpenAlert, ending_of
 from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.handling import is_snoozed, is_told
 from app.domain.status import status_document, stored_view
@@ -118,9 +119,13 @@ class Assessor:
         messages = _state_messages(bindings, state=state, previous=brief.state, at=at)
         standing = {alert.id: alert for alert in one.snapshot.open_alerts}
         usable_until = _usable_until(one.assessment)
-        for change in one.assessment.changes:
+        steps = deque(one.assessment.changes)
+        while steps:
+            change = steps.popleft()
             row = await _apply(connection, change, brief, at=at)
             standing = _stands(standing, change, row)
+            if change.action == "opened" and change.ended_at is not None:
+                steps.appendleft(ending_of(change, alert_id=row["id"]))
             self._metrics.alert_changes.labels(kind=change.kind, change=change.action).inc()
             until = usable_until.get(change.subject)
             if is_told(change.action, row["severity"], snoozed=is_snoozed(row["snoozed_until"], at=at)):
@@ -188,6 +193,8 @@ async def _apply(
     told = _told(change)
     if change.alert_id is None:
         row = _opened(change, brief, at=at) | told
+        if change.ended_at is not None:  # never open: it must not meet the open alert of its kind
+            row |= {"state": "resolved", "resolved_at": at, "ended_at": change.ended_at}
         await alerts.insert(connection, [row])
     else:
         values = told | {"severity": change.severity}
@@ -204,7 +211,7 @@ async def _apply(
         "change": change.action,
         "severity": change.severity,
         "actor": None,
-        "comment": change.reason,
+        "comment": change.reason if change.action == "resolved" else None,
         "evidence": row["evidence"],
     }
     await alerts.record(connection, [step])

@@ -14,13 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.access import Caller
-from app.domain.readings import CHANNELS, Absorbed, ReadingColumns, absorb, bucket_of, buckets, instant
+from app.domain.readings import (
+    CHANNELS,
+    Absorbed,
+    ReadingColumns,
+    absorb,
+    bucket_of,
+    buckets,
+    instant,
+)
 from app.formats.readings import Item
 from app.models.reading import ReadingsReceipt, RejectedReading
 from app.pipeline.arrivals import Arrivals, arrivals_of
-from app.store import audit, due, readings, shipments
+from app.pipeline.reading_marks import mark
+from app.store import audit, readings
 from app.store.db import Database, SerializationFailed
 from app.store.readings import Series
+from app.store.shipments import Plans
 
 TRIES = 3
 _TEMPERATURE = CHANNELS.index("temperature_c")
@@ -29,8 +39,8 @@ _TEMPERATURE = CHANNELS.index("temperature_c")
 class Readings:
     """Writes what sensors report."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
-        self._db, self._clock = db, clock
+    def __init__(self, db: Database, clock: Clock, plans: Plans) -> None:
+        self._db, self._clock, self._plans = db, clock, plans
 
     async def take(self, caller: Caller, items: Sequence[Item]) -> ReadingsReceipt:
         """Store what is new, in one commit with its audit entry and the order to assess the shipments concerned."""
@@ -59,9 +69,7 @@ class Readings:
         changed = [one for one in buckets(absorbed.together) if (one.series, one.at_us) in touched]
         await readings.write(connection, organisation_id, series, absorbed.together, changed)
         await readings.move_on(connection, _newest(series, fresh))
-        await self._mark(
-            connection, organisation_id, {series[one].device_id for one, _ in touched}, received_at
-        )
+        await mark(connection, self._plans, organisation_id, series, fresh, at=received_at)
         await audit.append(
             connection,
             organisation_id=organisation_id,
@@ -88,12 +96,6 @@ class Readings:
             received_us=found.received_us,
             values=found.values,
         )
-
-    async def _mark(
-        self, connection: AsyncConnection, organisation_id: str, devices: set[str], at: datetime
-    ) -> None:
-        carriers = await shipments.ids_with_tag(connection, organisation_id, "device", devices)
-        await due.mark(connection, dict.fromkeys(carriers), at=at)
 
 
 def _pairs(new: ReadingColumns) -> set[tuple[int, int]]:

@@ -38,6 +38,7 @@ async def load(
             events=heard[one],
             open_alerts=standing[one].open,
             closed_alerts=standing[one].closed,
+            past_alerts=standing[one].past,
             version=brief.version,
             lanes=statistics[brief.organisation_id],
             baseline_at=brief.baseline_at,

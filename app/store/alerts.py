@@ -9,7 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.alerts import ClosedAlert, OpenAlert
+from app.domain.alerts import ClosedAlert, OpenAlert, PastAlert
 from app.models.base import IdType, UtcDateTime
 from app.store.tables import Record, alert, alert_history, shipment
 
@@ -18,28 +18,40 @@ Sort = Literal["-raised_at", "act_by"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A shipment's alerts that bear on its assessment: the open ones, and those closed while still true."""
+    """A shipment's alerts that bear on its assessment: open ones, those closed while still true, past excursions."""
 
     open: tuple[OpenAlert, ...]
     closed: tuple[ClosedAlert, ...]
+    past: tuple[PastAlert, ...] = ()
 
 
 async def standing_of(connection: AsyncConnection, shipment_ids: Collection[str]) -> dict[str, Standing]:
     """Return the alerts of each shipment that bear on its assessment."""
     still: dict[str, list[OpenAlert]] = defaultdict(list)
     closed: dict[str, list[ClosedAlert]] = defaultdict(list)
+    past: dict[str, list[PastAlert]] = defaultdict(list)
     query = sa.select(alert).where(
         alert.c.shipment_id.in_(list(shipment_ids)),
-        sa.or_(alert.c.state == "open", alert.c.closed_while_true),
+        sa.or_(alert.c.state == "open", alert.c.closed_while_true, alert.c.kind == "temperature_excursion"),
     )
     for row in await connection.execute(query.order_by(alert.c.id)):
         if row.state == "open":
             still[row.shipment_id].append(_open(row))
+        elif not row.closed_while_true:
+            past[row.shipment_id].append(_past(row))
         else:
             closed[row.shipment_id].append(
                 ClosedAlert(id=row.id, kind=row.kind, subject=row.subject, closed_at=row.resolved_at)
             )
-    return {one: Standing(tuple(still[one]), tuple(closed[one])) for one in shipment_ids}
+    return {one: Standing(tuple(still[one]), tuple(closed[one]), tuple(past[one])) for one in shipment_ids}
+
+
+async def subjects_open(connection: AsyncConnection, shipment_ids: Collection[str]) -> set[tuple[str, str]]:
+    """Return (shipment id, subject) of every open alert of the shipments."""
+    query = sa.select(alert.c.shipment_id, alert.c.subject).where(
+        alert.c.shipment_id.in_(list(shipment_ids)), alert.c.state == "open"
+    )
+    return {(row.shipment_id, row.subject) for row in await connection.execute(query)}
 
 
 async def open_at(
@@ -158,3 +170,8 @@ def _whole() -> sa.Select[*tuple[Any, ...]]:
         shipment.c.product_id,
         shipment.c.state.label("shipment_state"),
     ).join(shipment, shipment.c.id == alert.c.shipment_id)
+
+
+def _past(row: Record) -> PastAlert:
+    ended_at = row.ended_at or row.resolved_at
+    return PastAlert(kind=row.kind, subject=row.subject, since=row.since, ended_at=ended_at)

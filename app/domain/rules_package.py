@@ -1,0 +1,152 @@
+"""Rules of the package and what its devices tell of it: cold that runs out, opening, shock, tilt, empty batteries."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from app.domain.alerts import SHIPMENT, Cause, Condition
+from app.domain.devices import about_device, by_device, device_subject, left_plant_at
+from app.domain.odds import worst_of
+from app.domain.readings import CHANNELS, instant, microseconds
+from app.domain.ruling import Facts, OpenSeverity, threshold_of
+from app.domain.shipment import DeviceAssignment, Product
+from app.domain.thermal import SeriesThermal
+
+BATTERY_BEYOND_ARRIVAL = timedelta(hours=24)
+BATTERY_EASE = timedelta(hours=2)
+PACKAGING_EASE = timedelta(hours=1)
+"""An open alert needs this much room before it clears, so that it does not flap. Source: our convention."""
+_HOUR = timedelta(hours=1)
+
+
+def packaging_expiring(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
+    """Yield the packaging when one arrival in ten comes after it stops keeping the temperature."""
+    package = facts.shipment.package
+    if facts.arrival is None or package is None or not package.packed_at or not package.qualified_hours:
+        return
+    ends_at = package.packed_at + timedelta(hours=package.qualified_hours)
+    bound_at = ends_at - PACKAGING_EASE if SHIPMENT in open_severity else ends_at
+    p90_at = facts.arrival.p90_at
+    if p90_at is not None and p90_at <= bound_at:
+        return
+    expected = f"one arrival in ten comes after {facts.say(p90_at)}" if p90_at else "the arrival is unknown"
+    worst = worst_of(facts.odds)
+    yield Condition(
+        kind="packaging_expiring",
+        subject=SHIPMENT,
+        severity="warning",
+        act_by=worst.act_by if worst else None,
+        cause=Cause(kind="packaging", location=facts.journey.position.code),
+        summary=f"The packaging keeps its temperature until {facts.say(ends_at)}; {expected}.",
+        evidence={
+            "qualified_hours": package.qualified_hours,
+            "late_probability": facts.arrival.probability_after(ends_at),
+        },
+        what_would_help=("Re-ice the package on the way, or bring it in sooner.",),
+    )
+
+
+def tamper(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:
+    """Yield each device that saw light, shock or tilt above its limits between pickup and delivery.
+
+    `since` is the first of the newest such readings in a row, so that one closed by a person stays closed.
+    """
+    left_at = left_plant_at(facts.journey)
+    if left_at is None:
+        return
+    for device_id, several in by_device(facts).items():
+        for series in several:
+            found = _newest_disturbance(facts, series, left_at)
+            if found is not None:
+                since_at, evidence = found
+                what = ", ".join(f"{name} {value:g}" for name, value in evidence.items())
+                yield about_device(
+                    facts,
+                    "tamper",
+                    device_id,
+                    "warning",
+                    since=since_at,
+                    summary=f"Sensor {device_id} saw the package opened, struck or tilted "
+                    f"{facts.say(since_at)} ({what}).",
+                    evidence=evidence,
+                    help_=("Have the seal and the box looked at, then close this with what was found.",),
+                )
+
+
+def battery_low(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
+    """Yield each device whose battery will not last until a day after the likely arrival, or is nearly empty."""
+    for device_id, several in by_device(facts).items():
+        level = _battery(several)
+        if level is None:
+            continue
+        percent, since_at, empty_at = level
+        needed_at = (
+            facts.arrival.p90_at + BATTERY_BEYOND_ARRIVAL if facts.arrival and facts.arrival.p90_at else None
+        )
+        if device_subject(device_id) in open_severity and needed_at:
+            needed_at += BATTERY_EASE
+        too_short = empty_at is not None and needed_at is not None and empty_at < needed_at
+        if not too_short and percent >= facts.threshold("battery_low.percent"):
+            continue
+        lasts = f"; at this rate it is empty {facts.say(empty_at)}" if empty_at else ""
+        yield about_device(
+            facts,
+            "battery_low",
+            device_id,
+            "info",
+            since=since_at,
+            summary=f"The battery of sensor {device_id} is at {percent:g} %{lasts}.",
+            evidence={"battery_pct": percent},
+            help_=("Have the device changed where the package is next handed over.",),
+        )
+
+
+def disturbance_limits(device: DeviceAssignment, product: Product) -> dict[str, float]:
+    """Return the limits of light, shock and tilt: the device's own, else the product's, else the house's."""
+    own = {
+        "light_lux": device.light_max_lux, "shock_g": device.shock_max_g, "tilt_deg": device.tilt_max_deg
+    }  # fmt: skip
+    return {
+        name: threshold_of(product, f"tamper.{name}") if value is None else value
+        for name, value in own.items()
+    }
+
+
+def _newest_disturbance(
+    facts: Facts, series: SeriesThermal, left_at: datetime
+) -> tuple[datetime, dict[str, float]] | None:
+    readings = series.readings
+    until_at = facts.journey.delivered_at or facts.at
+    on_way = (readings.at_us >= microseconds(left_at)) & (readings.at_us <= microseconds(until_at))
+    limits = disturbance_limits(series.device, facts.shipment.product)
+    values = {name: np.abs(readings.values[:, CHANNELS.index(name)]) for name in limits}
+    beyond = {name: on_way & (values[name] > limit) for name, limit in limits.items()}
+    disturbed = np.logical_or.reduce(list(beyond.values()))
+    if not disturbed.any():
+        return None
+    last = int(np.flatnonzero(disturbed)[-1])
+    calm = np.flatnonzero(~disturbed[:last])
+    first = int(calm[-1]) + 1 if len(calm) else 0
+    run = slice(first, last + 1)
+    evidence = {
+        name: float(values[name][run][rows[run]].max()) for name, rows in beyond.items() if rows[run].any()
+    }
+    return instant(readings.at_us[first]), evidence
+
+
+def _battery(several: Sequence[SeriesThermal]) -> tuple[float, datetime, datetime | None] | None:
+    """Return the newest level in percent, its instant, and when it is empty if it goes on as in its last day."""
+    column = CHANNELS.index("battery_pct")
+    at_us = np.concatenate([one.readings.at_us for one in several])
+    percent = np.concatenate([one.readings.values[:, column] for one in several])
+    known = ~np.isnan(percent)
+    if not known.any():
+        return None
+    order = np.argsort(at_us[known], kind="stable")
+    at_us, percent = at_us[known][order], percent[known][order]
+    last_at, last = instant(at_us[-1]), float(percent[-1])
+    lately = at_us >= microseconds(last_at - timedelta(hours=24))
+    span, drop = last_at - instant(at_us[lately][0]), float(percent[lately][0]) - last
+    empty_at = last_at + span * (last / drop) if span >= _HOUR and drop > 0 else None
+    return last, last_at, empty_at
