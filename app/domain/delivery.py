@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -18,6 +19,8 @@ STANDARD_S: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 CRITICAL_S: Final = (2, 5, 10, 20, 30, 60)
 CRITICAL_MINUTES: Final = 120
 CRITICAL_THEN_S: Final = 900
+LATER: Final = frozenset({408, 410, 425, 429})
+"""Client errors that say `later` or `gone`, not `wrong`."""
 PAUSE_MAX: Final = timedelta(hours=1)
 JITTER: Final = 0.2
 DISABLE_AFTER: Final = timedelta(hours=24)
@@ -33,10 +36,36 @@ def wait_s(ladder: str, attempts: int) -> float | None:
     return 60 if attempts <= len(CRITICAL_S) + CRITICAL_MINUTES else CRITICAL_THEN_S
 
 
-def next_attempt_at(ladder: str, attempts: int, *, at: datetime, chance: float) -> datetime | None:
-    """Return when to try again, 20 % around the ladder's step; `chance` lies in 0 to 1. None: never."""
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What becomes of a delivery after a failed attempt; `at` (wall) only while it is pending."""
+
+    state: Literal["pending", "failed", "expired"]
+    at: datetime | None = None
+
+
+def after_failure(
+    ladder: str, attempts: int, *, at: datetime, chance: float, time_left: timedelta | None
+) -> Next:
+    """Return when to try again, 20 % around the ladder's step; `chance` lies in 0 to 1.
+
+    `time_left` (wall) until the news is worthless; None: never. The last attempt is made when it ends, so what
+    was held back for longer is still tried once.
+    """
     seconds = wait_s(ladder, attempts)
-    return None if seconds is None else at + timedelta(seconds=seconds * (1 + JITTER * (2 * chance - 1)))
+    if seconds is None:
+        return Next("failed")
+    wait = timedelta(seconds=seconds * (1 + JITTER * (2 * chance - 1)))
+    if time_left is None:
+        return Next("pending", at + wait)
+    return Next("pending", at + min(wait, time_left)) if time_left > timedelta() else Next("expired")
+
+
+def flag_of(status: int) -> str | None:
+    """Name what is odd about an answer: a redirect is not followed, a client error is most likely ours to mend."""
+    if 300 <= status < 400:
+        return "redirect"
+    return "client_error" if 400 <= status < 500 and status not in LATER else None
 
 
 def outcome_of(status: int | None) -> Outcome:
@@ -44,6 +73,11 @@ def outcome_of(status: int | None) -> Outcome:
     if status is not None and 200 <= status < 300:
         return "delivered"
     return "gone" if status == 410 else "retry"
+
+
+def says_later(status: int) -> bool:
+    """Say whether an answer's `Retry-After` is meant for us."""
+    return status in LATER or status >= 500
 
 
 def pause_until(retry_after: str | None, *, at: datetime, chance: float) -> datetime | None:

@@ -199,7 +199,10 @@ class Cancellation(Wire):
 
 
 class Shipment(SQLModel, table=True):
-    """What a shipment is found and listed by; `state` to `worst_severity` are the last assessment's."""
+    """What a shipment is found and listed by; `state` to `worst_severity` are the last assessment's.
+
+    `messages_numbered`: how many of its messages have a place in the order that some endpoint asked for.
+    """
 
     __table_args__ = (
         sa.UniqueConstraint("organisation_id", "reference"),
@@ -222,6 +225,7 @@ class Shipment(SQLModel, table=True):
     slack_p50_minutes: float | None = None
     late_probability: float | None = None
     worst_severity: str | None = Field(default=None, max_length=10)
+    messages_numbered: int = 0
 
 
 class ShipmentPlan(SQLModel, table=True):

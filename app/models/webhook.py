@@ -10,6 +10,13 @@ from sqlmodel import Field, SQLModel
 
 from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
 
+Ordering = Annotated[
+    Literal["none", "per_shipment"],
+    WireField(
+        description="`per_shipment`: a message waits until the one before it about its shipment has ended."
+    ),
+]
+Slots = Annotated[int, WireField(ge=1, le=64, description="How many deliveries may be in flight at once.")]
 EventTypes = Annotated[
     list[Annotated[Code, WireField(pattern=r"^[a-z_.]+(\.\*)?$|^\*$")]], WireField(min_length=1)
 ]
@@ -30,6 +37,8 @@ class WebhookCreate(Wire):
     site_id: Text | None = None
     study: Code | None = None
     product_id: Text | None = None
+    ordering: Ordering = "none"
+    max_inflight: Slots = 4
 
 
 class WebhookPatch(Wire):
@@ -39,6 +48,8 @@ class WebhookPatch(Wire):
     event_types: EventTypes | None = None
     description: Annotated[Text, WireField(max_length=500)] | None = None
     min_severity: Literal["info", "warning", "critical"] | None = None
+    ordering: Ordering | None = None
+    max_inflight: Slots | None = None
     enabled: bool | None = None
 
 
@@ -53,8 +64,12 @@ class WebhookRead(Wire):
     site_id: Text | None
     study: Text | None
     product_id: Text | None
+    ordering: Text
+    max_inflight: int
     enabled: bool
     disabled_reason: Text | None
+    paused_until: Instant | None
+    failing_since: Instant | None
     created_at: Instant
 
 
@@ -93,6 +108,11 @@ class DeliveryRead(Wire):
     log: list[AttemptRead]
 
 
+def _partial(name: str, where: str, *columns: str) -> sa.Index:
+    condition = sa.text(where)
+    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
 class WebhookEndpoint(SQLModel, table=True):
     """An endpoint's row. `owner_…` are the bindings of the key that made it: messages outside never reach it."""
 
@@ -110,6 +130,8 @@ class WebhookEndpoint(SQLModel, table=True):
     site_id: str | None = Field(default=None, sa_type=IdType)
     study: str | None = Field(default=None, max_length=120)
     product_id: str | None = Field(default=None, sa_type=IdType)
+    ordering: str = Field(default="none", max_length=12)
+    max_inflight: int = 4
     enabled: bool = True
     disabled_reason: str | None = Field(default=None, max_length=200)
     deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -133,23 +155,42 @@ class WebhookSecret(SQLModel, table=True):
 class Message(SQLModel, table=True):
     """One piece of news; `body` is what is signed and sent, byte for byte, at every attempt."""
 
-    __table_args__ = (sa.Index("ix_message_organisation_id_id", "organisation_id", "id"),)
+    __table_args__ = (
+        sa.Index("ix_message_organisation_id_id", "organisation_id", "id"),
+        sa.Index("ix_message_shipment_id_type", "shipment_id", "type"),
+    )
     id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
     organisation_id: str = Field(sa_type=IdType)
     type: str = Field(max_length=60)
+    severity: str | None = Field(default=None, max_length=10)
     shipment_id: str | None = Field(default=None, sa_type=IdType)
     site_id: str | None = Field(default=None, sa_type=IdType)
     study: str | None = Field(default=None, max_length=120)
+    product_id: str | None = Field(default=None, sa_type=IdType)
     body: bytes
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Delivery(SQLModel, table=True):
-    """One message to one endpoint. Instants of attempts are the wall's, `deliver_by` is the domain's."""
+    """One message to one endpoint. Instants of attempts are the wall's, `deliver_by` is the domain's.
+
+    `state`: pending, inflight, waiting (for an earlier one of its shipment), delivered, failed, expired, superseded.
+    `attempts` counts steps of the ladder: what a person sends by hand is no step. `resume_at`: when the ladder goes
+    on after a single shot. `ordered_by`: the shipment whose messages this endpoint gets in `sequence`.
+    `stale`: newer news makes another attempt pointless.
+    """
 
     __table_args__ = (
-        sa.Index("ix_delivery_endpoint_id_state", "endpoint_id", "state", "next_attempt_at"),
-        sa.Index("ix_delivery_state_next_attempt_at", "state", "next_attempt_at"),
+        sa.Index("ix_delivery_endpoint_id_id", "endpoint_id", "id"),
+        sa.Index("ix_delivery_message_id", "message_id"),
+        _partial("ix_delivery_pending", "state = 'pending'", "endpoint_id", "next_attempt_at", "id"),
+        _partial(
+            "ix_delivery_single_shot", "state = 'pending' AND single_shot", "endpoint_id", "next_attempt_at"
+        ),
+        _partial("ix_delivery_inflight", "state = 'inflight'", "endpoint_id", "lease_until"),
+        _partial(
+            "ix_delivery_ordered", "ordered_by IS NOT NULL", "ordered_by", "endpoint_id", "state", "sequence"
+        ),
     )
     id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
     message_id: str = Field(sa_type=IdType, foreign_key="message.id")
@@ -160,6 +201,10 @@ class Delivery(SQLModel, table=True):
     attempts: int = 0
     next_attempt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     deliver_by: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    resume_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ordered_by: str | None = Field(default=None, sa_type=IdType)
+    sequence: int | None = None
+    stale: bool = False
     claim_id: str | None = Field(default=None, sa_type=IdType)
     lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,9 +1,10 @@
 """Writing news, and one delivery per endpoint that wants it, in the transaction that made it news."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,8 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain.delivery import wants
 from app.domain.status import instant_text
 from app.models.base import new_id
-from app.store import webhooks
+from app.store import deliveries, webhooks
 from app.store.tables import Record
+
+LATEST_ONLY: Final = "shipment.eta_changed"
+"""The one type of which only the newest matters; alerts are never superseded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +25,13 @@ class NewMessage:
 
     type: str
     data: dict[str, Any]
-    severity: str | None
-    shipment_id: str | None
-    site_id: str | None
-    study: str | None
-    product_id: str | None
-    deliver_by: datetime | None
-    ladder: Literal["standard", "critical"]
+    severity: str | None = None
+    shipment_id: str | None = None
+    site_id: str | None = None
+    study: str | None = None
+    product_id: str | None = None
+    deliver_by: datetime | None = None
+    ladder: Literal["standard", "critical"] = "standard"
 
 
 async def enqueue(
@@ -44,13 +48,42 @@ async def enqueue(
     known = await webhooks.endpoints(connection, organisation_id)
     rows = [_row(one, organisation_id, at=at, wall_at=wall_at) for one in messages]
     await webhooks.insert(connection, webhooks.message, rows)
-    deliveries = [
-        delivery_row(row["id"], endpoint.id, ladder=one.ladder, deliver_by=one.deliver_by, wall_at=wall_at)
+    written = [
+        (one, endpoint, delivery_row(row["id"], endpoint.id, one, wall_at=wall_at))
         for one, row in zip(messages, rows, strict=True)
         for endpoint in known
         if reaches(endpoint, one)
     ]
-    await webhooks.insert(connection, webhooks.delivery, deliveries)
+    latest = [row for row in rows if row["type"] == LATEST_ONLY and row["shipment_id"]]
+    if latest:
+        ids = {row["shipment_id"] for row in latest}
+        await deliveries.supersede(connection, LATEST_ONLY, ids, newest=[row["id"] for row in latest])
+    await _put_in_order(connection, [(one, row) for one, endpoint, row in written if _ordered(endpoint, one)])
+    await webhooks.insert(connection, webhooks.delivery, [row for _, _, row in written])
+
+
+async def _put_in_order(
+    connection: AsyncConnection, ordered: Sequence[tuple[NewMessage, dict[str, Any]]]
+) -> None:
+    """Number the messages that some endpoint wants in the order of its shipment; all but the first wait."""
+    if not ordered:
+        return
+    about = {row["message_id"]: str(one.shipment_id) for one, row in ordered}
+    numbers = await deliveries.take_numbers(connection, Counter(about.values()))
+    place = {}
+    for message_id, shipment_id in about.items():
+        numbers[shipment_id] += 1
+        place[message_id] = numbers[shipment_id]
+    busy = await deliveries.under_way(connection, set(about.values()))
+    for one, row in ordered:
+        pair = (row["endpoint_id"], str(one.shipment_id))
+        row |= {"ordered_by": one.shipment_id, "sequence": place[row["message_id"]]}
+        row["state"] = "waiting" if pair in busy else "pending"
+        busy.add(pair)
+
+
+def _ordered(endpoint: Record, one: NewMessage) -> bool:
+    return endpoint.ordering == "per_shipment" and one.shipment_id is not None
 
 
 async def send_once(
@@ -59,9 +92,7 @@ async def send_once(
     """Write a message for one endpoint alone, whatever it subscribes to; a single attempt is made."""
     row = _row(one, endpoint.organisation_id, at=at, wall_at=wall_at)
     await webhooks.insert(connection, webhooks.message, [row])
-    delivery = delivery_row(
-        row["id"], endpoint.id, ladder=one.ladder, deliver_by=None, wall_at=wall_at, single_shot=True
-    )
+    delivery = delivery_row(row["id"], endpoint.id, one, wall_at=wall_at, single_shot=True)
     await webhooks.insert(connection, webhooks.delivery, [delivery])
     return {"delivery_id": delivery["id"], "message_id": row["id"]}
 
@@ -80,13 +111,7 @@ def reaches(endpoint: Record, one: NewMessage) -> bool:
 
 
 def delivery_row(
-    message_id: str,
-    endpoint_id: str,
-    *,
-    ladder: str,
-    deliver_by: datetime | None,
-    wall_at: datetime,
-    single_shot: bool = False,
+    message_id: str, endpoint_id: str, one: NewMessage, *, wall_at: datetime, single_shot: bool = False
 ) -> dict[str, Any]:
     """Return a delivery that is due at once."""
     return {
@@ -95,10 +120,14 @@ def delivery_row(
         "endpoint_id": endpoint_id,
         "state": "pending",
         "single_shot": single_shot,
-        "ladder": ladder,
+        "ladder": one.ladder,
         "attempts": 0,
         "next_attempt_at": wall_at,
-        "deliver_by": deliver_by,
+        "deliver_by": one.deliver_by,
+        "resume_at": None,
+        "ordered_by": None,
+        "sequence": None,
+        "stale": False,
         "claim_id": None,
         "lease_until": None,
         "created_at": wall_at,
@@ -111,9 +140,11 @@ def _row(one: NewMessage, organisation_id: str, *, at: datetime, wall_at: dateti
         "id": new_id(),
         "organisation_id": organisation_id,
         "type": one.type,
+        "severity": one.severity,
         "shipment_id": one.shipment_id,
         "site_id": one.site_id,
         "study": one.study,
+        "product_id": one.product_id,
         "body": body,
         "created_at": wall_at,
     }

@@ -90,7 +90,9 @@ async def attempt(client: httpx.AsyncClient, one: Record, keys: list[bytes], *, 
             ) as response,
         ):
             body = await _head(response)
-        return answer(status=response.status_code, body=body, retry_after=response.headers.get("retry-after"))
+        status = response.status_code
+        asked = response.headers.get("retry-after") if rules.says_later(status) else None
+        return answer(status=status, error=rules.flag_of(status), body=body, retry_after=asked)
     except TimeoutError:
         return answer(error="deadline")
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):

@@ -15,7 +15,7 @@ from app.pipeline import guard, outbox
 from app.pipeline.outbox import NewMessage
 from app.pipeline.secrets import Cipher, new_secret
 from app.settings import Settings
-from app.store import audit, reference, webhooks
+from app.store import audit, deliveries, reference, webhooks
 from app.store.db import Database
 from app.store.tables import Record, product, site
 
@@ -73,7 +73,8 @@ class Webhooks:
             await webhooks.insert(connection, webhooks.endpoint, [row])
             await self._store_secret(connection, row["id"], text)
             await self._audit(connection, caller, "create", row["id"], new={"url": body.url})
-        return row | {"disabled_reason": None}, text
+        unset = dict.fromkeys(("disabled_reason", "paused_until", "failing_since"))
+        return row | unset, text
 
     async def read(self, caller: Caller, endpoint_id: str) -> Record:
         """Return an endpoint.
@@ -136,17 +137,7 @@ class Webhooks:
         at, wall_at = self._clock.now(), self._clock.wall()
         async with self._db.transaction() as connection:
             row = await self._own(connection, caller, endpoint_id)
-            news = NewMessage(
-                type="webhook.test",
-                data={"endpoint_id": row.id},
-                severity=None,
-                shipment_id=None,
-                site_id=None,
-                study=None,
-                product_id=None,
-                deliver_by=None,
-                ladder="standard",
-            )
+            news = NewMessage(type="webhook.test", data={"endpoint_id": row.id})
             return await outbox.send_once(connection, row, news, at=at, wall_at=wall_at)
 
     async def deliveries(
@@ -156,30 +147,31 @@ class Webhooks:
         async with self._db.reading() as connection:
             await self._own(connection, caller, endpoint_id)
             own = [webhooks.delivery.c.endpoint_id == endpoint_id]
-            rows = await webhooks.deliveries(connection, own, before_id=before_id, limit=limit)
-            attempts = await webhooks.attempts_of(connection, [row.id for row in rows])
+            rows = await deliveries.page(connection, own, before_id=before_id, limit=limit)
+            attempts = await deliveries.attempts_of(connection, [row.id for row in rows])
         return _told(rows, attempts)
 
     async def retry(self, caller: Caller, delivery_id: str) -> dict[str, Any]:
-        """Try a delivery again now.
+        """Try a delivery again now, once: a single shot, after which its ladder goes on where it was.
 
         Raises:
             UnknownWebhook: there is none for this caller.
-            NothingToRetry: it is in flight or has arrived.
+            NothingToRetry: it is in flight, waits for an earlier one, or has arrived.
         """
         async with self._db.transaction() as connection:
             own = [webhooks.delivery.c.id == delivery_id]
-            rows = await webhooks.deliveries(connection, own)
+            rows = await deliveries.page(connection, own)
             if not rows:
                 raise UnknownWebhook("no such delivery")
             await self._own(connection, caller, rows[0].endpoint_id)
-            if rows[0].state in {"delivered", "inflight"}:
+            resume_at = rows[0].resume_at or rows[0].next_attempt_at
+            now = {"state": "pending", "single_shot": True, "next_attempt_at": self._clock.wall()}
+            states = ("pending", "failed", "expired", "superseded")
+            if not await deliveries.change(connection, delivery_id, *states, resume_at=resume_at, **now):
                 raise NothingToRetry(f"the delivery is {rows[0].state}")
-            now = {"state": "pending", "next_attempt_at": self._clock.wall(), "deliver_by": None}
-            await webhooks.change_delivery(connection, delivery_id, **now)
             await self._audit(connection, caller, "retry", delivery_id)
-            attempts = await webhooks.attempts_of(connection, [delivery_id])
-            return _told(await webhooks.deliveries(connection, own), attempts)[0]
+            attempts = await deliveries.attempts_of(connection, [delivery_id])
+            return _told(await deliveries.page(connection, own), attempts)[0]
 
     async def messages(self, caller: Caller, *, after_id: str | None, limit: int) -> list[dict[str, Any]]:
         """Return the messages that the caller may see, in order, with the very bytes that were signed."""
@@ -267,10 +259,12 @@ def _told(rows: Any, attempts: Any) -> list[dict[str, Any]]:
         by_delivery[one.delivery_id].append(
             AttemptRead(**{name: getattr(one, name) for name in AttemptRead.model_fields})
         )
-    names = set(DeliveryRead.model_fields) - {"log"}
+    names = set(DeliveryRead.model_fields) - {"log", "attempts"}
     return [
-        DeliveryRead(log=by_delivery[row.id], **{name: row._mapping[name] for name in names}).model_dump(
-            mode="json"
-        )
+        DeliveryRead(
+            log=by_delivery[row.id],
+            attempts=len(by_delivery[row.id]),
+            **{name: row._mapping[name] for name in names},
+        ).model_dump(mode="json")
         for row in rows
     ]

@@ -1,4 +1,4 @@
-"""Endpoints, their secrets, messages and deliveries."""
+"""Endpoints, their secrets, and the messages that are written for them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -37,7 +37,8 @@ async def endpoints(
         conditions.append(endpoint.c.id < before_id)
     query = sa.select(endpoint).where(*conditions).order_by(endpoint.c.id.desc()).limit(limit)
     if for_update:
-        query = query.with_for_update()
+        # Writing news about an endpoint refers to its row; only who changes the endpoint itself must wait.
+        query = query.with_for_update(key_share=True)
     return (await connection.execute(query)).all()
 
 
@@ -66,101 +67,16 @@ async def secrets_of(
     return found
 
 
+async def forgive(connection: AsyncConnection, endpoint_ids: Collection[str]) -> None:
+    """End the row of failures of endpoints that have taken something."""
+    failing = sa.and_(endpoint.c.id.in_(sorted(endpoint_ids)), endpoint.c.failures > 0)
+    await connection.execute(sa.update(endpoint).where(failing).values(failures=0, failing_since=None))
+
+
 async def retire_secrets(connection: AsyncConnection, endpoint_id: str, *, until: datetime) -> None:
     """Let the current secrets of an endpoint end at `until`."""
     current = sa.and_(secret.c.endpoint_id == endpoint_id, secret.c.valid_until.is_(None))
     await connection.execute(sa.update(secret).where(current).values(valid_until=until))
-
-
-async def claim(
-    connection: AsyncConnection,
-    *,
-    wall_at: datetime,
-    claim_id: str,
-    lease_until: datetime,
-    per_endpoint: int,
-    limit: int,
-) -> Sequence[Record]:
-    """Take due deliveries, for each endpoint up to its free slots; return them with their message and address.
-
-    Endpoints with due work are locked first: two dispatchers then cannot both count the same free slots.
-    """
-    live = sa.and_(delivery.c.state == "inflight", delivery.c.lease_until >= wall_at)
-    due = sa.or_(
-        sa.and_(delivery.c.state == "pending", delivery.c.next_attempt_at <= wall_at),
-        sa.and_(delivery.c.state == "inflight", delivery.c.lease_until < wall_at),
-    )
-    ready = sa.or_(endpoint.c.paused_until.is_(None), endpoint.c.paused_until <= wall_at)
-    has_due = sa.exists().where(delivery.c.endpoint_id == endpoint.c.id, due)
-    query = sa.select(endpoint.c.id).where(
-        endpoint.c.enabled, endpoint.c.deleted_at.is_(None), ready, has_due
-    )
-    taken: list[str] = []
-    for endpoint_id in await connection.scalars(query.limit(limit).with_for_update(skip_locked=True)):
-        own = delivery.c.endpoint_id == endpoint_id
-        busy = await connection.scalar(sa.select(sa.func.count()).select_from(delivery).where(own, live)) or 0
-        oldest = sa.select(delivery.c.id).where(own, due).order_by(delivery.c.next_attempt_at, delivery.c.id)
-        if busy < per_endpoint:
-            taken += list(await connection.scalars(oldest.limit(per_endpoint - busy)))
-    if not taken:
-        return ()
-    await connection.execute(
-        sa.update(delivery)
-        .where(delivery.c.id.in_(taken))
-        .values(state="inflight", claim_id=claim_id, lease_until=lease_until)
-    )
-    return await deliveries(connection, [delivery.c.id.in_(taken)])
-
-
-async def deliveries(
-    connection: AsyncConnection,
-    conditions: Sequence[sa.ColumnElement[bool]],
-    *,
-    before_id: str | None = None,
-    limit: int | None = None,
-) -> Sequence[Record]:
-    """Return deliveries, newest first, each with its message and its endpoint's address."""
-    query = (
-        sa.select(
-            delivery,
-            message.c.type,
-            message.c.body,
-            message.c.shipment_id,
-            endpoint.c.url,
-            endpoint.c.organisation_id,
-            endpoint.c.owner_key_id,
-        )
-        .join(message, message.c.id == delivery.c.message_id)
-        .join(endpoint, endpoint.c.id == delivery.c.endpoint_id)
-        .where(*conditions)
-    )
-    if before_id is not None:
-        query = query.where(delivery.c.id < before_id)
-    return (await connection.execute(query.order_by(delivery.c.id.desc()).limit(limit))).all()
-
-
-async def settle(connection: AsyncConnection, delivery_id: str, *, claim_id: str, **values: Any) -> bool:
-    """Write a delivery's outcome, unless another has taken it over meanwhile; say whether it was written."""
-    mine = sa.and_(delivery.c.id == delivery_id, delivery.c.claim_id == claim_id)
-    done = await connection.execute(
-        sa.update(delivery).where(mine).values(claim_id=None, lease_until=None, **values)
-    )
-    return done.rowcount == 1
-
-
-async def change_delivery(connection: AsyncConnection, delivery_id: str, **values: Any) -> None:
-    """Change a delivery that is not in flight."""
-    await connection.execute(
-        sa.update(delivery)
-        .where(delivery.c.id == delivery_id, delivery.c.state != "inflight")
-        .values(**values)
-    )
-
-
-async def attempts_of(connection: AsyncConnection, delivery_ids: Collection[str]) -> Sequence[Record]:
-    """Return the attempts of deliveries, oldest first."""
-    query = sa.select(attempt).where(attempt.c.delivery_id.in_(list(delivery_ids))).order_by(attempt.c.id)
-    return (await connection.execute(query)).all()
 
 
 async def messages_after(

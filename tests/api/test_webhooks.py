@@ -1,5 +1,6 @@
 """The subscriber's tools, through HTTP."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -183,3 +184,44 @@ async def test_messages_can_be_polled_in_order_with_the_very_bytes_that_are_sent
     assert young == []
     assert list(polled) == sorted(polled)
     assert polled == {one.headers["webhook-id"]: one.raw for one in receiver.received}
+
+
+async def test_a_retry_by_hand_is_a_single_shot_after_which_the_ladder_goes_on(api: Api) -> None:
+    async with receiving(status=500) as receiver:
+        webhook = await register(api, receiver.url)
+        await tell(api)
+        await send(api)
+        first = (await log_of(api, webhook))[0]
+
+        await api.post(f"/v1/deliveries/{first['id']}/retry", None)
+        await send(api)
+        failing = (await api.get(f"/v1/webhooks/{webhook['id']}")).json()
+        after = (await log_of(api, webhook))[0]
+        api.clock.advance(seconds=6.1)
+        await send(api)
+        third = (await log_of(api, webhook))[0]
+
+    assert after["next_attempt_at"] == first["next_attempt_at"]
+    assert failing["failing_since"] is not None
+    assert [one["attempts"] for one in (first, after, third)] == [1, 2, 3]
+    # The second step of the ladder, 5 minutes: the shot by hand was none.
+    waited = datetime.fromisoformat(third["next_attempt_at"]) - api.clock.at
+    assert timedelta(minutes=4) <= waited <= timedelta(minutes=6)
+
+
+async def test_a_test_reaches_an_endpoint_that_is_switched_off_and_leaves_its_queue_held(api: Api) -> None:
+    async with receiving() as receiver:
+        webhook = await register(api, receiver.url)
+        await api.client.patch(f"/v1/webhooks/{webhook['id']}", json={"enabled": False}, headers=api.admin)
+        await tell(api, 3)
+        await api.post(f"/v1/webhooks/{webhook['id']}/test", None)
+
+        await send(api)
+        while_off = [one.body["type"] for one in receiver.received]
+        await api.client.patch(f"/v1/webhooks/{webhook['id']}", json={"enabled": True}, headers=api.admin)
+        await send(api)
+        await send(api)
+
+    assert while_off == ["webhook.test"]
+    assert len(receiver.received) == 4
+    assert len({one.headers["webhook-id"] for one in receiver.received}) == 4

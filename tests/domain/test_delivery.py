@@ -68,9 +68,41 @@ def test_the_critical_ladder_goes_on_each_minute_for_two_hours_and_then_each_qua
 
 @pytest.mark.parametrize(("chance", "factor"), [(0.0, 0.8), (0.5, 1.0), (1.0, 1.2)])
 def test_the_next_attempt_lies_within_a_fifth_of_its_step(chance: float, factor: float) -> None:
-    next_at = delivery.next_attempt_at("standard", 2, at=START, chance=chance)
+    after = delivery.after_failure("standard", 2, at=START, chance=chance, time_left=None)
 
-    assert next_at == START + timedelta(seconds=300 * factor)
+    assert after == delivery.Next("pending", START + timedelta(seconds=300 * factor))
+
+
+@pytest.mark.parametrize(
+    ("ladder", "attempts", "left_s", "state", "wait_s"),
+    [
+        ("standard", 9, None, "pending", 86_400),
+        ("standard", 10, None, "failed", None),
+        ("critical", 500, None, "pending", 900),
+        ("critical", 500, 3600, "pending", 900),
+        ("critical", 500, 60, "pending", 60),
+        ("critical", 500, 0, "expired", None),
+        ("critical", 1, -1, "expired", None),
+    ],
+)
+def test_the_last_attempt_is_made_when_the_news_becomes_worthless(
+    ladder: str, attempts: int, left_s: float | None, state: str, wait_s: float | None
+) -> None:
+    left = None if left_s is None else timedelta(seconds=left_s)
+
+    after = delivery.after_failure(ladder, attempts, at=START, chance=0.5, time_left=left)
+
+    assert after.state == state
+    assert after.at == (None if wait_s is None else START + timedelta(seconds=wait_s))
+
+
+@pytest.mark.parametrize(
+    ("status", "flag"),
+    [(204, None), (301, "redirect"), (400, "client_error"), (404, "client_error"), (408, None), (410, None),
+     (425, None), (429, None), (500, None)],
+)  # fmt: skip
+def test_what_is_odd_about_an_answer_is_named(status: int, flag: str | None) -> None:
+    assert delivery.flag_of(status) == flag
 
 
 @pytest.mark.parametrize(
