@@ -141,7 +141,7 @@ async def running(
 async def compose(settings: Settings, db: Database, clock: Clock) -> House:
     """Build the services on an open database."""
     metrics, plans, beats = Metrics(), Plans(), Beats(clock)
-    dispatch = Dispatch(db, clock, settings, cipher_of(settings), beat=beats.dispatched)
+    dispatch = Dispatch(db, clock, settings, cipher_of(settings), metrics=metrics, beat=beats.dispatched)
     ingest = Ingest(db, clock, plans)
     return House(
         settings=settings,

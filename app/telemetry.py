@@ -63,6 +63,35 @@ class Metrics:
         self.alert_changes = Counter(
             "dosetrail_alert_changes", "Alerts changed.", ["kind", "change"], registry=self.registry
         )
+        self.webhook_attempts = Counter(
+            "dosetrail_webhook_attempts",
+            "Attempts to deliver, by what came of them.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.webhook_attempt_s = Histogram(
+            "dosetrail_webhook_attempt_seconds",
+            "How long attempts took.",
+            buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 15),
+            registry=self.registry,
+        )
+        self.webhook_deliveries = Counter(
+            "dosetrail_webhook_deliveries",
+            "Deliveries that ended, by how.",
+            ["state"],
+            registry=self.registry,
+        )
+        self.webhook_endpoints = Gauge(
+            "dosetrail_webhook_endpoints",
+            "Endpoints: active, failing, paused or disabled.",
+            ["state"],
+            registry=self.registry,
+        )
+        self.outbox_age_s = Gauge(
+            "dosetrail_outbox_age_seconds",
+            "Wall seconds the oldest delivery waits that could be sent: its endpoint is ready and has a free slot.",
+            registry=self.registry,
+        )
         self.due_lag_s = Gauge(
             "dosetrail_due_lag_seconds",
             "Wall seconds the longest-due shipment waits.",

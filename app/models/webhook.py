@@ -1,7 +1,7 @@
 """Webhook endpoints, their secrets, messages and deliveries."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from pydantic import ConfigDict
@@ -85,6 +85,36 @@ class Rotation(Wire):
     overlap_seconds: Annotated[int, WireField(ge=0, le=604_800)] = 86_400
 
 
+class ReplayCreate(Wire):
+    """Which messages to send again: those written from `from` on and before `until` (default now)."""
+
+    model_config = ConfigDict(
+        validate_by_name=True,
+        validate_by_alias=True,
+        json_schema_extra={"examples": [{"from": "2026-03-02T00:00:00Z", "only": "missing"}]},
+    )
+    from_at: Instant = WireField(alias="from")
+    until_at: Instant | None = WireField(default=None, alias="until")
+    only: Annotated[
+        Literal["failed", "missing"] | None,
+        WireField(description="`failed`: given up; `missing`: never queued for this endpoint. Absent: both."),
+    ] = None
+
+
+class ReplayRead(Wire):
+    """A replay as it stands; `queued` counts the deliveries that it has set going."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+    id: Text
+    from_at: Instant = WireField(alias="from")
+    until_at: Instant = WireField(alias="until")
+    only: Text | None
+    state: Text
+    queued: int
+    created_at: Instant
+    finished_at: Instant | None
+
+
 class AttemptRead(Wire):
     """One attempt: what came back, or why nothing did."""
 
@@ -153,10 +183,14 @@ class WebhookSecret(SQLModel, table=True):
 
 
 class Message(SQLModel, table=True):
-    """One piece of news; `body` is what is signed and sent, byte for byte, at every attempt."""
+    """One piece of news; `body` is what is signed and sent, byte for byte, at every attempt.
+
+    `told_at` is the domain's instant, as in the body; `created_at` is the wall's. `endpoint_id`: for this one alone.
+    """
 
     __table_args__ = (
         sa.Index("ix_message_organisation_id_id", "organisation_id", "id"),
+        sa.Index("ix_message_organisation_id_told_at", "organisation_id", "told_at", "id"),
         sa.Index("ix_message_shipment_id_type", "shipment_id", "type"),
     )
     id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
@@ -167,7 +201,9 @@ class Message(SQLModel, table=True):
     site_id: str | None = Field(default=None, sa_type=IdType)
     study: str | None = Field(default=None, max_length=120)
     product_id: str | None = Field(default=None, sa_type=IdType)
+    endpoint_id: str | None = Field(default=None, sa_type=IdType)
     body: bytes
+    told_at: datetime = Field(sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -222,3 +258,33 @@ class DeliveryAttempt(SQLModel, table=True):
     error: str | None = Field(default=None, max_length=200)
     duration_ms: int
     response: str = Field(max_length=16384)
+
+
+class ShipmentTold(SQLModel, table=True):
+    """What the world was last told about a shipment: the ETA last announced, each dose's verdict and quality."""
+
+    __tablename__ = "shipment_told"
+    shipment_id: str = Field(sa_type=IdType, primary_key=True, foreign_key="shipment.id")
+    told: dict[str, Any] = Field(sa_type=JsonType)
+
+
+class WebhookReplay(SQLModel, table=True):
+    """A replay on its way through the messages; `after_at` and `after_id` name the last one it has looked at."""
+
+    __tablename__ = "webhook_replay"
+    __table_args__ = (
+        sa.Index("ix_webhook_replay_endpoint_id_id", "endpoint_id", "id"),
+        _partial("ix_webhook_replay_running", "state = 'running'", "id"),
+    )
+    id: str = Field(default_factory=new_id, sa_type=IdType, primary_key=True)
+    organisation_id: str = Field(sa_type=IdType)
+    endpoint_id: str = Field(sa_type=IdType, foreign_key="webhook_endpoint.id")
+    from_at: datetime = Field(sa_type=UtcDateTime)
+    until_at: datetime = Field(sa_type=UtcDateTime)
+    only: str | None = Field(default=None, max_length=10)
+    state: str = Field(default="running", max_length=10)
+    after_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    after_id: str | None = Field(default=None, sa_type=IdType)
+    queued: int = 0
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

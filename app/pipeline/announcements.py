@@ -9,6 +9,8 @@ from app.models.alert import AlertRead
 from app.pipeline.outbox import NewMessage
 
 STILL_NEWS: Final = timedelta(hours=24)
+QUALITY: Final = frozenset({"temperature_excursion", "do_not_administer", "delivered_unusable"})
+"""Alerts about what a dose has become: they stay true after its window, so they never expire."""
 
 
 def alert_body(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -28,6 +30,7 @@ def alert_message(
 ) -> NewMessage:
     """Return the news of an alert's change; `row` also holds its shipment's reference, state and bindings."""
     urgent = row["severity"] in {"warning", "critical"}
+    expires = urgent and row["kind"] not in QUALITY
     data = alert_body(row) | {
         "shipment": {"id": row["shipment_id"], "reference": row["reference"], "state": row["shipment_state"]}
     }
@@ -39,7 +42,7 @@ def alert_message(
         site_id=row["site_id"],
         study=row["study"],
         product_id=row["product_id"],
-        deliver_by=max(at + STILL_NEWS, usable_until or at),
+        deliver_by=max(at + STILL_NEWS, usable_until or at) if expires else None,
         ladder="critical" if urgent else "standard",
     )
 
@@ -56,11 +59,8 @@ def state_message(
     return NewMessage(
         type=type_,
         data=data,
-        severity=None,
         shipment_id=row["shipment_id"],
         site_id=row["site_id"],
         study=row["study"],
         product_id=row["product_id"],
-        deliver_by=at + STILL_NEWS,
-        ladder="standard",
     )

@@ -14,7 +14,7 @@ from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.handling import is_snoozed, is_told
 from app.domain.status import status_document, stored_view
 from app.models.base import new_id
-from app.pipeline import lanes, outbox, snapshots
+from app.pipeline import lanes, news, outbox, snapshots
 from app.pipeline.announcements import alert_message, state_message
 from app.pipeline.outbox import NewMessage
 from app.store import alerts, due, shipments, views
@@ -92,8 +92,13 @@ class Assessor:
         versions = await due.still_claimed(connection, ids, claim_id=claim_id)
         fresh = [one for one in judged if versions.get(one.snapshot.shipment.id) == one.snapshot.version]
         briefs = await shipments.briefs(connection, [one.snapshot.shipment.id for one in fresh])
+        told = await news.changes(
+            connection,
+            {one.snapshot.shipment.id: (briefs[one.snapshot.shipment.id], one.assessment) for one in fresh},
+        )
         for one in fresh:
-            await self._store_one(connection, one, briefs[one.snapshot.shipment.id], at=at)
+            shipment_id = one.snapshot.shipment.id
+            await self._store_one(connection, one, briefs[shipment_id], told=told[shipment_id], at=at)
         journeys = [(one.snapshot.shipment, one.assessment.journey) for one in fresh]
         await lanes.remember(connection, journeys, at=at)
         assessed = {one.snapshot.shipment.id for one in judged}
@@ -105,7 +110,13 @@ class Assessor:
         await due.release(connection, ids, claim_id=claim_id)
 
     async def _store_one(
-        self, connection: AsyncConnection, one: Judged, brief: Brief, *, at: datetime
+        self,
+        connection: AsyncConnection,
+        one: Judged,
+        brief: Brief,
+        *,
+        told: Sequence[NewMessage],
+        at: datetime,
     ) -> None:
         state = one.assessment.journey.state
         bindings = {
@@ -116,7 +127,7 @@ class Assessor:
             "product_id": brief.product_id,
             "shipment_state": state,
         }
-        messages = _state_messages(bindings, state=state, previous=brief.state, at=at)
+        messages = [*_state_messages(bindings, state=state, previous=brief.state, at=at), *told]
         standing = {alert.id: alert for alert in one.snapshot.open_alerts}
         usable_until = _usable_until(one.assessment)
         steps = deque(one.assessment.changes)

@@ -16,11 +16,12 @@ from app.pipeline import guard, sender
 from app.pipeline.outcomes import Outcomes
 from app.pipeline.secrets import Cipher, WrongSecretKey
 from app.pipeline.sender import Answer
+from app.pipeline.upkeep import Upkeep
 from app.settings import Settings
-from app.store import deliveries, webhooks
+from app.store import deliveries, hints, webhooks
 from app.store.db import Database
 from app.store.tables import Record
-from app.telemetry import log
+from app.telemetry import Metrics, log
 
 INFLIGHT_MAX = 256
 """How many attempts one process has open: endpoints that hang fill four each, and must not fill it."""
@@ -42,16 +43,19 @@ class Dispatch:
         settings: Settings,
         cipher: Cipher,
         *,
-        beat: Callable[[], None],
+        metrics: Metrics,
+        beat: Callable[[float], None],
         chance: Callable[[], float] = random.random,
         resolve: guard.Resolve = guard.system_resolve,
     ) -> None:
         self._db, self._clock, self._cipher = db, clock, cipher
         self._allowed = settings.webhooks.allowed_networks
-        self._beat, self._resolve = beat, resolve
-        self._outcomes = Outcomes(db, clock, chance)
+        self._metrics, self._beat, self._resolve = metrics, beat, resolve
+        self._outcomes = Outcomes(db, clock, metrics, chance)
+        self._upkeep = Upkeep(db, clock, metrics)
         self._awake = asyncio.Event()
         self._flying: set[asyncio.Task[None]] = set()
+        self._upkeep_at, self._lag_s = clock.wall(), 0.0
 
     def wake(self) -> None:
         """Say that something may be due; called after commits."""
@@ -66,9 +70,10 @@ class Dispatch:
 
         Nothing waits for the slowest: whatever lands frees its slot, and the next is claimed.
         """
-        async with self.client() as client:
+        async with self.client() as client, hints.heard(self._db, self.wake):
             while not stop.is_set():
                 self._awake.clear()
+                await self._upkeep_safely()
                 for flight in await self._claim_safely(INFLIGHT_MAX - len(self._flying)):
                     task = asyncio.create_task(self._deliver_safely(client, flight))
                     self._flying.add(task)
@@ -79,14 +84,27 @@ class Dispatch:
 
     async def send_due(self, client: httpx.AsyncClient) -> int:
         """Send one round of what is due, wait for all of it, and return how many deliveries that were."""
+        await self._upkeep.run()
         flights = await self._claim(INFLIGHT_MAX)
         await asyncio.gather(*(self._deliver(client, flight) for flight in flights))
         return len(flights)
 
+    async def _upkeep_safely(self) -> None:
+        """Do what is due besides sending, once in a poll however often something lands."""
+        if self._clock.wall() < self._upkeep_at:
+            return
+        self._upkeep_at = self._clock.wall() + timedelta(seconds=POLL_S)
+        try:
+            await self._upkeep.run()
+        except DosetrailError as error:
+            log.warning("no upkeep now", code=error.code, detail=error.detail)
+        except Exception as error:  # noqa: BLE001 - the loop's edge: the next round tries again
+            log.error("upkeep failed", exc_info=error)
+
     async def _claim_safely(self, limit: int) -> Sequence[Flight]:
         try:
             flights = await self._claim(limit) if limit else ()
-            self._beat()
+            self._beat(self._lag_s)
         except DosetrailError as error:
             log.warning("no dispatch now", code=error.code, detail=error.detail)
         except Exception as error:  # noqa: BLE001 - the loop's edge: the next round tries again
@@ -108,6 +126,9 @@ class Dispatch:
             secrets = await webhooks.secrets_of(
                 connection, {one.endpoint_id for one in claimed}, wall_at=wall_at
             )
+            oldest_at = await deliveries.oldest_claimable_at(connection, wall_at=wall_at)
+        self._lag_s = (wall_at - oldest_at).total_seconds() if oldest_at else 0.0
+        self._metrics.outbox_age_s.set(self._lag_s)
         return [(one, secrets[one.endpoint_id]) for one in claimed]
 
     async def _deliver_safely(self, client: httpx.AsyncClient, flight: Flight) -> None:

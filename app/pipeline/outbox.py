@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain.delivery import wants
 from app.domain.status import instant_text
 from app.models.base import new_id
-from app.store import deliveries, webhooks
+from app.store import deliveries, hints, webhooks
 from app.store.tables import Record
 
 LATEST_ONLY: Final = "shipment.eta_changed"
@@ -60,6 +60,8 @@ async def enqueue(
         await deliveries.supersede(connection, LATEST_ONLY, ids, newest=[row["id"] for row in latest])
     await _put_in_order(connection, [(one, row) for one, endpoint, row in written if _ordered(endpoint, one)])
     await webhooks.insert(connection, webhooks.delivery, [row for _, _, row in written])
+    if written:
+        await hints.give(connection)
 
 
 async def _put_in_order(
@@ -90,14 +92,15 @@ async def send_once(
     connection: AsyncConnection, endpoint: Record, one: NewMessage, *, at: datetime, wall_at: datetime
 ) -> dict[str, Any]:
     """Write a message for one endpoint alone, whatever it subscribes to; a single attempt is made."""
-    row = _row(one, endpoint.organisation_id, at=at, wall_at=wall_at)
+    row = _row(one, endpoint.organisation_id, at=at, wall_at=wall_at) | {"endpoint_id": endpoint.id}
     await webhooks.insert(connection, webhooks.message, [row])
     delivery = delivery_row(row["id"], endpoint.id, one, wall_at=wall_at, single_shot=True)
     await webhooks.insert(connection, webhooks.delivery, [delivery])
+    await hints.give(connection)
     return {"delivery_id": delivery["id"], "message_id": row["id"]}
 
 
-def reaches(endpoint: Record, one: NewMessage) -> bool:
+def reaches(endpoint: Record, one: NewMessage | Record) -> bool:
     """Say whether a message is for an endpoint: by its filters, and by what its owner may see."""
     wanted = wants(endpoint.event_types, one.type, min_severity=endpoint.min_severity, severity=one.severity)
     bounds = (
@@ -145,6 +148,8 @@ def _row(one: NewMessage, organisation_id: str, *, at: datetime, wall_at: dateti
         "site_id": one.site_id,
         "study": one.study,
         "product_id": one.product_id,
+        "endpoint_id": None,
         "body": body,
+        "told_at": at,
         "created_at": wall_at,
     }

@@ -18,6 +18,7 @@ from app.pipeline.sender import Answer
 from app.store import deliveries, webhooks
 from app.store.db import Database
 from app.store.tables import Record
+from app.telemetry import Metrics
 
 TOGETHER = 256
 
@@ -28,17 +29,22 @@ class Outcomes:
 
     db: Database
     clock: Clock
+    metrics: Metrics
     chance: Callable[[], float]
     _arrived: list[tuple[Record, Answer, asyncio.Future[None]]] = field(default_factory=list)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def record(self, one: Record, answer: Answer) -> None:
         """Write one attempt; the outcome of a claim that another has taken over writes nothing."""
+        self.metrics.webhook_attempts.labels(outcome=_word_for(answer)).inc()
+        self.metrics.webhook_attempt_s.observe(answer.duration_ms / 1000)
         if rules.outcome_of(answer.status) == "delivered" and one.ordered_by is None:
             await self._arrive(one, answer)
             return
         async with self.db.transaction() as connection:
-            await self._settle(connection, one, answer)
+            state = await self._settle(connection, one, answer)
+        if state not in {None, "pending"}:
+            self.metrics.webhook_deliveries.labels(state=state).inc()
 
     async def _arrive(self, one: Record, answer: Answer) -> None:
         """Join those that arrived meanwhile: one transaction for all of them."""
@@ -50,23 +56,24 @@ class Outcomes:
                 return
             try:
                 async with self.db.transaction() as connection:
-                    await _write_arrived(connection, [(row, told) for row, told, _ in batch])
+                    count = await _write_arrived(connection, [(row, told) for row, told, _ in batch])
             except Exception as error:  # noqa: BLE001 - handed to each who waits
                 for _, _, future in batch:
                     future.set_exception(error)
             else:
+                self.metrics.webhook_deliveries.labels(state="delivered").inc(count)
                 for _, _, future in batch:
                     future.set_result(None)
         await written
 
-    async def _settle(self, connection: AsyncConnection, one: Record, answer: Answer) -> None:
+    async def _settle(self, connection: AsyncConnection, one: Record, answer: Answer) -> str | None:
         if one.ordered_by is not None:
             await deliveries.lock_order(connection, one.ordered_by)
         state = await deliveries.settle(
             connection, one.id, claim_id=one.claim_id, **self._values(one, answer)
         )
         if state is None:
-            return
+            return None
         await webhooks.insert(connection, webhooks.attempt, [_attempt_row(one, answer)])
         if state != "pending" and one.ordered_by is not None:
             await deliveries.let_next_go(
@@ -76,6 +83,7 @@ class Outcomes:
             await self._report(connection, one, "delivery.expired", {"delivery_id": one.id, "type": one.type})
         if not one.single_shot:
             await self._judge_endpoint(connection, one, answer)
+        return state
 
     def _values(self, one: Record, answer: Answer) -> dict[str, Any]:
         """Return what becomes of the delivery; a single shot is no step of its ladder."""
@@ -138,12 +146,22 @@ class Outcomes:
         )
 
 
-async def _write_arrived(connection: AsyncConnection, arrived: list[tuple[Record, Answer]]) -> None:
+async def _write_arrived(connection: AsyncConnection, arrived: list[tuple[Record, Answer]]) -> int:
     written = await deliveries.settle_delivered(connection, [(one.id, one.claim_id) for one, _ in arrived])
     rows = [_attempt_row(one, answer) for one, answer in arrived if one.id in written]
     await webhooks.insert(connection, webhooks.attempt, rows)
     counted = {one.endpoint_id for one, _ in arrived if one.id in written and not one.single_shot}
     await webhooks.forgive(connection, counted)
+    return len(written)
+
+
+def _word_for(answer: Answer) -> str:
+    """Name an attempt's outcome in few words, for its counter: error classes are for the log."""
+    if answer.status is None:
+        return "blocked" if answer.refused else ("deadline" if answer.error == "deadline" else "no_answer")
+    if rules.outcome_of(answer.status) == "delivered":
+        return "delivered"
+    return answer.error or ("gone" if answer.status == 410 else "later")
 
 
 def _attempt_row(one: Record, answer: Answer) -> dict[str, Any]:

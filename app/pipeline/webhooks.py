@@ -8,19 +8,31 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.access import Caller
+from app.domain.status import instant_text
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.models.base import new_id
-from app.models.webhook import AttemptRead, DeliveryRead, WebhookCreate, WebhookPatch, WebhookRead
+from app.models.webhook import (
+    AttemptRead,
+    DeliveryRead,
+    ReplayCreate,
+    ReplayRead,
+    WebhookCreate,
+    WebhookPatch,
+    WebhookRead,
+)
 from app.pipeline import guard, outbox
 from app.pipeline.outbox import NewMessage
 from app.pipeline.secrets import Cipher, new_secret
 from app.settings import Settings
-from app.store import audit, deliveries, reference, webhooks
+from app.store import audit, deliveries, reference, replays, webhooks
 from app.store.db import Database
 from app.store.tables import Record, product, site
 
 SAFE_HORIZON = timedelta(seconds=5)
-"""A message younger than this may still commit behind one already shown; the feed waits for it."""
+"""A message younger than this, or than the oldest open transaction, may commit behind one that was shown.
+
+Source: our convention; more than the clocks of replicas differ by.
+"""
 
 
 class UnknownWebhook(NotFound):
@@ -33,6 +45,12 @@ class NothingToRetry(Conflict):
     """The delivery is on its way, or has arrived."""
 
     code = "nothing_to_retry"
+
+
+class EmptyReplay(Invalid):
+    """The replay ends before it begins."""
+
+    code = "empty_replay"
 
 
 class Webhooks:
@@ -173,14 +191,60 @@ class Webhooks:
             attempts = await deliveries.attempts_of(connection, [delivery_id])
             return _told(await deliveries.page(connection, own), attempts)[0]
 
+    async def replay(self, caller: Caller, endpoint_id: str, body: ReplayCreate) -> ReplayRead:
+        """Order that messages of a time be sent again; the dispatcher works it off, piece by piece.
+
+        Raises:
+            UnknownWebhook: there is none for this caller.
+            EmptyReplay: it ends before it begins.
+        """
+        at = self._clock.now()
+        until_at = body.until_at or at
+        if until_at <= body.from_at:
+            raise EmptyReplay(
+                "the replay ends before it begins", errors=(FieldError("/until", "is not after `from`"),)
+            )
+        row = {
+            "id": new_id(),
+            "organisation_id": caller.organisation_id,
+            "endpoint_id": endpoint_id,
+            "from_at": body.from_at,
+            "until_at": until_at,
+            "only": body.only,
+            "state": "running",
+            "queued": 0,
+            "created_at": at,
+            "finished_at": None,
+        }
+        async with self._db.transaction() as connection:
+            await self._own(connection, caller, endpoint_id)
+            await replays.insert(connection, row)
+            span = {"from": instant_text(body.from_at), "until": instant_text(until_at), "only": body.only}
+            await self._audit(connection, caller, "replay", endpoint_id, new=span)
+        return _replay_read(row)
+
+    async def replays(
+        self, caller: Caller, endpoint_id: str, *, before_id: str | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return an endpoint's replays, newest first."""
+        async with self._db.reading() as connection:
+            await self._own(connection, caller, endpoint_id)
+            rows = await replays.page(connection, endpoint_id, before_id=before_id, limit=limit)
+        return [_replay_read(row._mapping).model_dump(mode="json") for row in rows]
+
     async def messages(self, caller: Caller, *, after_id: str | None, limit: int) -> list[dict[str, Any]]:
         """Return the messages that the caller may see, in order, with the very bytes that were signed."""
+        async with self._db.reading() as connection:
+            writing_since = await webhooks.oldest_writer_at(connection)
+        now_at = self._clock.wall()
+        before = min(now_at, writing_since or now_at) - SAFE_HORIZON
+        # Only now begins the view that is shown: what committed in between is in it.
         async with self._db.reading() as connection:
             rows = await webhooks.messages_after(
                 connection,
                 caller.organisation_id,
                 after_id=after_id,
-                before=self._clock.wall() - SAFE_HORIZON,
+                before=before,
                 site_id=caller.site_id,
                 study=caller.study,
                 limit=limit,
@@ -246,6 +310,10 @@ class Webhooks:
 def endpoint_read(row: Any) -> WebhookRead:
     """Return an endpoint as the contract has it."""
     return WebhookRead(**{name: row[name] for name in WebhookRead.model_fields})
+
+
+def _replay_read(row: Any) -> ReplayRead:
+    return ReplayRead(**{name: row[name] for name in ReplayRead.model_fields})
 
 
 def _owner(caller: Caller) -> str | None:

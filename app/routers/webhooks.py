@@ -5,7 +5,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.domain.access import Caller
-from app.models.webhook import Rotation, WebhookCreate, WebhookCreated, WebhookPatch, WebhookRead
+from app.models.webhook import (
+    ReplayCreate,
+    ReplayRead,
+    Rotation,
+    WebhookCreate,
+    WebhookCreated,
+    WebhookPatch,
+    WebhookRead,
+)
 from app.pipeline.webhooks import endpoint_read
 from app.routers.body import CheckedRoute
 from app.routers.dependencies import HouseDep, Requires, parse_id
@@ -82,6 +90,31 @@ async def list_deliveries(
     """List an endpoint's deliveries, newest first, with every attempt."""
     page = page_of(request, caller, limit=limit, cursor=cursor)
     rows = await house.webhooks.deliveries(
+        caller, parse_id(webhook_id), before_id=page.before_id, limit=page.wanted
+    )
+    return page_answer(request, page, rows)
+
+
+@router.post("/webhooks/{webhook_id}/replay", status_code=202)
+async def replay_messages(webhook_id: str, body: ReplayCreate, caller: Writer, house: HouseDep) -> ReplayRead:
+    """Send again what this endpoint was given up on, or never got; what is under way or arrived is left alone."""
+    ordered = await house.webhooks.replay(caller, parse_id(webhook_id), body)
+    house.dispatch.wake()
+    return ordered
+
+
+@router.get("/webhooks/{webhook_id}/replays", response_model=None)
+async def list_replays(
+    webhook_id: str,
+    request: Request,
+    caller: Reader,
+    house: HouseDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """List an endpoint's replays, newest first, and how far each has come."""
+    page = page_of(request, caller, limit=limit, cursor=cursor)
+    rows = await house.webhooks.replays(
         caller, parse_id(webhook_id), before_id=page.before_id, limit=page.wanted
     )
     return page_answer(request, page, rows)

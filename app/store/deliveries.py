@@ -47,6 +47,22 @@ async def claim(
     return await page(connection, [delivery.c.id.in_(taken), delivery.c.claim_id == claim_id])
 
 
+async def oldest_claimable_at(connection: AsyncConnection, *, wall_at: datetime) -> datetime | None:
+    """Return since when something waits that could be sent at once: right after a claim, only what it left."""
+    own = delivery.c.endpoint_id == endpoint.c.id
+    due = sa.select(delivery.c.next_attempt_at).where(
+        own, in_state("pending"), delivery.c.next_attempt_at <= wall_at
+    )
+    oldest = due.order_by(delivery.c.next_attempt_at).limit(1).scalar_subquery()
+    query = sa.select(sa.func.min(oldest)).where(
+        endpoint.c.deleted_at.is_(None),
+        _ready(wall_at),
+        _inflight_of(endpoint.c.id) < endpoint.c.max_inflight,
+    )
+    waiting_since: datetime | None = await connection.scalar(query)
+    return waiting_since
+
+
 async def _reclaim(connection: AsyncConnection, *, wall_at: datetime) -> None:
     """Give back what somebody took and has not settled within his lease."""
     lapsed = (
@@ -63,9 +79,7 @@ async def _reclaim(connection: AsyncConnection, *, wall_at: datetime) -> None:
 
 async def _lock_endpoints(connection: AsyncConnection, *, wall_at: datetime, limit: int) -> Sequence[Record]:
     """Lock endpoints with something due and a free slot, those that take what they get first."""
-    ready = sa.and_(
-        endpoint.c.enabled, sa.or_(endpoint.c.paused_until.is_(None), endpoint.c.paused_until <= wall_at)
-    )
+    ready = _ready(wall_at)
     own = delivery.c.endpoint_id == endpoint.c.id
     due = sa.select(delivery.c.next_attempt_at).where(
         own, in_state("pending"), delivery.c.next_attempt_at <= wall_at
@@ -111,6 +125,12 @@ async def _due(
         own = oldest.where(delivery.c.endpoint_id == one.id).limit(max(one.free, 0))
         found += (await connection.execute(own)).all()
     return found
+
+
+def _ready(wall_at: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that an endpoint takes what is due: switched on, and not asking to be left alone."""
+    unpaused = sa.or_(endpoint.c.paused_until.is_(None), endpoint.c.paused_until <= wall_at)
+    return sa.and_(endpoint.c.enabled, unpaused)
 
 
 def _inflight_of(endpoint_id: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:

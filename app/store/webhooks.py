@@ -73,6 +73,30 @@ async def forgive(connection: AsyncConnection, endpoint_ids: Collection[str]) ->
     await connection.execute(sa.update(endpoint).where(failing).values(failures=0, failing_since=None))
 
 
+async def count_by_state(connection: AsyncConnection, *, wall_at: datetime) -> dict[str, int]:
+    """Return how many endpoints are active, failing, paused and disabled."""
+    state = sa.case(
+        (endpoint.c.enabled == sa.false(), "disabled"),
+        (endpoint.c.paused_until > wall_at, "paused"),
+        (endpoint.c.failures > 0, "failing"),
+        else_="active",
+    )
+    query = sa.select(state, sa.func.count()).where(endpoint.c.deleted_at.is_(None)).group_by(state)
+    counted = dict.fromkeys(("active", "failing", "paused", "disabled"), 0)
+    return counted | {row[0]: row[1] for row in await connection.execute(query)}
+
+
+async def oldest_writer_at(connection: AsyncConnection) -> datetime | None:
+    """Return since when the longest transaction runs that may still write messages; SQLite has one at a time."""
+    if connection.dialect.name != "postgresql":
+        return None
+    query = sa.text(
+        "SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL"
+    )
+    started_at: datetime | None = await connection.scalar(query)
+    return started_at
+
+
 async def retire_secrets(connection: AsyncConnection, endpoint_id: str, *, until: datetime) -> None:
     """Let the current secrets of an endpoint end at `until`."""
     current = sa.and_(secret.c.endpoint_id == endpoint_id, secret.c.valid_until.is_(None))
@@ -90,7 +114,11 @@ async def messages_after(
     limit: int,
 ) -> Sequence[Record]:
     """Return messages in order, from after one of them up to a horizon behind which none can still commit."""
-    conditions = [message.c.organisation_id == organisation_id, message.c.created_at < before]
+    conditions = [
+        message.c.organisation_id == organisation_id,
+        message.c.created_at < before,
+        message.c.endpoint_id.is_(None),
+    ]
     conditions += [message.c.id > after_id] if after_id else []
     conditions += [message.c.site_id == site_id] if site_id else []
     conditions += [message.c.study == study] if study else []

@@ -1,12 +1,15 @@
 """The subscriber's tools, through HTTP."""
 
-from datetime import datetime, timedelta
+import contextlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from standardwebhooks import Webhook
 
-from tests.support.api import Api
+from app.pipeline import upkeep
+from tests.support.api import START, Api
 from tests.support.hooks import log_of, register, send, tell
 from tests.support.receiver import receiving
 
@@ -225,3 +228,146 @@ async def test_a_test_reaches_an_endpoint_that_is_switched_off_and_leaves_its_qu
     assert while_off == ["webhook.test"]
     assert len(receiver.received) == 4
     assert len({one.headers["webhook-id"] for one in receiver.received}) == 4
+
+
+async def switch(api: Api, webhook: dict[str, Any], *, enabled: bool) -> None:
+    path = f"/v1/webhooks/{webhook['id']}"
+    changed = await api.client.patch(path, json={"enabled": enabled}, headers=api.admin)
+    assert changed.status_code == 200
+
+
+async def replay(api: Api, webhook: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    body = {"from": START.isoformat()} | fields
+    ordered = await api.post(f"/v1/webhooks/{webhook['id']}/replay", body)
+    assert ordered.status_code == 202, ordered.text
+    while await send(api):
+        pass
+    listed: list[dict[str, Any]] = (await api.get(f"/v1/webhooks/{webhook['id']}/replays")).json()["data"]
+    return next(one for one in listed if one["id"] == ordered.json()["id"])
+
+
+async def test_enabling_and_replaying_bring_each_message_once(api: Api) -> None:
+    async with receiving() as receiver:
+        await tell(api, 2)  # before the endpoint was there
+        webhook = await register(api, receiver.url)
+        await tell(api, 2)
+        await send(api)
+        await switch(api, webhook, enabled=False)
+        await tell(api, 2)
+        await send(api)
+        before = len(receiver.received)
+        await switch(api, webhook, enabled=True)
+        api.clock.advance(seconds=1)
+        done = await replay(api, webhook)
+        again = await replay(api, webhook)
+
+    ids = [one.headers["webhook-id"] for one in receiver.received]
+    assert before == 2
+    assert len(ids) == len(set(ids)) == 6
+    assert (done["state"], done["queued"]) == ("finished", 2)
+    assert again["queued"] == 0
+
+
+async def test_a_replay_of_what_failed_starts_its_ladder_again_under_the_same_id(api: Api) -> None:
+    async with receiving(status=500) as receiver:
+        await tell(api)
+        webhook = await register(api, receiver.url, "alert.*")
+        await tell(api, ladder="critical", deliver_by=START)
+        await tell(api)
+        await send(api)
+        receiver.status = 204
+        api.clock.advance(seconds=7)
+        failed = await replay(api, webhook, only="failed")
+        states = [one["state"] for one in await log_of(api, webhook)]
+        missing = await replay(api, webhook, only="missing")
+
+    assert (failed["queued"], missing["queued"]) == (1, 1)
+    assert states == ["delivered", "delivered"]
+    assert len({one.headers["webhook-id"] for one in receiver.received}) == 3
+
+
+async def test_a_replay_keeps_to_its_time_its_filters_and_messages_for_all(api: Api) -> None:
+    async with receiving() as receiver:
+        other = await register(api, receiver.url, "endpoint.*")
+        await api.post(f"/v1/webhooks/{other['id']}/test", None)
+        await tell(api)
+        api.clock.advance(hours=1)
+        await tell(api, 3)
+        await tell(api, type="shipment.delivered", severity=None)
+        api.clock.advance(hours=1)
+        await tell(api)
+        webhook = await register(api, receiver.url, "alert.*")
+        until = (START + timedelta(hours=2)).isoformat()
+        done = await replay(
+            api, webhook, **{"from": (START + timedelta(hours=1)).isoformat(), "until": until}
+        )
+
+    assert done["queued"] == 3
+    assert len(await log_of(api, webhook)) == 3
+
+
+async def test_a_replay_of_many_goes_on_piece_by_piece(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "REPLAYED_AT_ONCE", 2)
+    async with receiving() as receiver:
+        await tell(api, 5)
+        webhook = await register(api, receiver.url)
+        api.clock.advance(seconds=1)
+        first = await replay(api, webhook)
+
+    assert (first["state"], first["queued"]) == ("finished", 5)
+    assert len(receiver.received) == 5
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/from"),
+        ({"from": "2026-03-02"}, "/from"),
+        ({"from": "2026-03-02T00:00:00Z", "until": "2026-03-02T00:00:00Z"}, "/until"),
+        ({"from": "2026-03-02T00:00:00Z", "only": "delivered"}, "/only"),
+    ],
+)
+async def test_a_replay_that_makes_no_sense_is_refused(api: Api, body: dict[str, Any], pointer: str) -> None:
+    webhook = await register(api, INSIDE)
+
+    refused = await api.post(f"/v1/webhooks/{webhook['id']}/replay", body)
+
+    assert refused.status_code == 422
+    assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
+
+
+async def test_the_feed_waits_for_a_transaction_that_may_still_write_earlier_news(api: Api) -> None:
+    async with contextlib.AsyncExitStack() as open_ones:
+        if api.house.db.dialect == "postgresql":  # SQLite has one writer: what it writes later is younger
+            slow = await open_ones.enter_async_context(api.house.db.transaction())
+            await slow.execute(sa.text("SELECT pg_current_xact_id()"))
+        api.clock.set(datetime.now(UTC) + timedelta(seconds=5))  # noqa: TID251 - PostgreSQL has no clock of ours
+        await tell(api)
+        young = (await api.get("/v1/messages")).json()["data"]
+        api.clock.advance(minutes=1)
+        if api.house.db.dialect == "postgresql":
+            young += (await api.get("/v1/messages")).json()["data"]
+    after = (await api.get("/v1/messages")).json()["data"]
+
+    assert young == []
+    assert len(after) == 1
+
+
+async def test_metrics_tell_of_attempts_deliveries_endpoints_and_the_outbox(api: Api) -> None:
+    async with receiving() as sound, receiving(status=404) as wrong:
+        await register(api, sound.url)
+        await register(api, wrong.url)
+        await tell(api)
+        await send(api)
+        await send(api)
+
+    metrics = (await api.client.get("/metrics")).text
+    for line in (
+        'dosetrail_webhook_attempts_total{outcome="delivered"} 1.0',
+        'dosetrail_webhook_attempts_total{outcome="client_error"} 1.0',
+        'dosetrail_webhook_deliveries_total{state="delivered"} 1.0',
+        'dosetrail_webhook_endpoints{state="active"} 1.0',
+        'dosetrail_webhook_endpoints{state="failing"} 1.0',
+        "dosetrail_outbox_age_seconds 0.0",
+    ):
+        assert line in metrics

@@ -5,8 +5,8 @@ from alembic import op
 
 from app.models.base import IdType, UtcDateTime
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 PARTIAL = (
     ("ix_delivery_pending", "state = 'pending'", ["endpoint_id", "next_attempt_at", "id"]),

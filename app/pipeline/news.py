@@ -1,0 +1,47 @@
+"""What assessments change in what the world was told: ETA, verdicts, quality."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.announcing import News, Told, news_of
+from app.domain.assessment import Assessment
+from app.pipeline.outbox import NewMessage
+from app.store import told as store
+from app.store.shipments import Brief
+
+_TOLD: Final[TypeAdapter[Told]] = TypeAdapter(Told)
+
+
+async def changes(
+    connection: AsyncConnection, judged: Mapping[str, tuple[Brief, Assessment]]
+) -> dict[str, list[NewMessage]]:
+    """Return what is news about each shipment, and note that it is told in this transaction."""
+    before = await store.read(connection, judged)
+    messages: dict[str, list[NewMessage]] = {}
+    after: dict[str, dict[str, Any]] = {}
+    for shipment_id, (brief, assessment) in judged.items():
+        stored = before.get(shipment_id)
+        told = None if stored is None else _TOLD.validate_python(stored)
+        news, known = news_of(told, assessment)
+        messages[shipment_id] = [_message(one, brief, assessment) for one in news]
+        if known != told:
+            after[shipment_id] = _TOLD.dump_python(known, mode="json")
+    await store.store(connection, after)
+    return messages
+
+
+def _message(one: News, brief: Brief, assessment: Assessment) -> NewMessage:
+    """Return the message; news about quality is urgent and never expires."""
+    shipment = {"id": brief.id, "reference": brief.reference, "state": assessment.journey.state}
+    return NewMessage(
+        type=one.type,
+        data={"shipment": shipment} | one.data,
+        shipment_id=brief.id,
+        site_id=brief.site_id,
+        study=brief.study,
+        product_id=brief.product_id,
+        ladder="critical" if one.type == "dose.quality_changed" else "standard",
+    )
