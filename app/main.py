@@ -29,6 +29,7 @@ from app.pipeline.register import Register
 from app.pipeline.replan import Replan
 from app.pipeline.secrets import cipher_of
 from app.pipeline.status import Status
+from app.pipeline.triage import Triage
 from app.pipeline.webhooks import Webhooks
 from app.routers import (
     alerts,
@@ -159,6 +160,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         readings=Readings(db, clock, plans),
         status=Status(db, clock, plans),
         alerts=Alerts(db, plans),
+        triage=Triage(db, clock, plans),
         handling=Handling(db, clock, plans),
         assessor=Assessor(db, clock, plans, metrics=metrics, announced=dispatch.wake),
         webhooks=Webhooks(db, clock, settings, cipher_of(settings)),

@@ -9,6 +9,7 @@ from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
+from app.models.site import Contact
 
 Remark = Annotated[Text, WireField(min_length=1, max_length=500)]
 
@@ -81,6 +82,45 @@ class AlertDetail(AlertRead):
     """An alert with its history, oldest first."""
 
     history: list[AlertStep]
+
+
+class AffectedShipment(Wire):
+    """A shipment that hangs on a cause."""
+
+    shipment_id: Text
+    reference: Text
+
+
+class SiteToCall(Wire):
+    """A site that hangs on a cause, what time it is there, and whom to call."""
+
+    site_id: Text
+    code: Text
+    name: Text
+    local_time: Text
+    contacts: list[Contact]
+
+
+class CauseRead(Wire):
+    """One cause, and all that hangs on it: a line of the view of the night.
+
+    `decide_by` is the earliest `act_by` of its alerts. `affected` names up to 100 shipments, the most pressing first.
+    """
+
+    cause: dict[str, Any]
+    severity: Text
+    summary: Text
+    decide_by: Instant | None
+    raised_at: Instant
+    shipments: int
+    doses: int
+    patients: int
+    alerts: int
+    unacknowledged: int
+    kinds: list[str]
+    what_would_help: list[str]
+    sites: list[SiteToCall]
+    affected: list[AffectedShipment]
 
 
 def _open_index(name: str, *columns: str, unique: bool = False) -> sa.Index:

@@ -18,6 +18,7 @@ from app.pipeline.reference import Reference
 from app.pipeline.register import Register
 from app.pipeline.replan import Replan
 from app.pipeline.status import Status
+from app.pipeline.triage import Triage
 from app.pipeline.webhooks import Webhooks
 from app.settings import Settings
 from app.store.db import Database
@@ -43,6 +44,7 @@ class House:
     readings: Readings
     status: Status
     alerts: Alerts
+    triage: Triage
     handling: Handling
     assessor: Assessor
     webhooks: Webhooks

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import orjson
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request, Response
 
@@ -10,9 +11,11 @@ from app.domain.access import Caller
 from app.models.alert import AlertDetail, Assignment, Comment, Snooze
 from app.models.base import Instant
 from app.pipeline.alerts import SortKey
+from app.pipeline.house import House
+from app.pipeline.triage import LineKey
 from app.routers.body import CheckedRoute
 from app.routers.dependencies import HouseDep, Requires, parse_id
-from app.routers.paging import BadCursor, Cursor, Limit, page_answer, page_of
+from app.routers.paging import BadCursor, Cursor, Limit, Page, page_answer, page_of
 from app.store.alerts import Sort
 from app.store.tables import alert, shipment
 
@@ -55,11 +58,18 @@ async def list_alerts(
     house: HouseDep,
     filters: Annotated[list[Any], Depends(filters_of)],
     sort: Annotated[Sort, Query(description="Newest first, or the most pressing first.")] = "-raised_at",
+    group: Annotated[Literal["cause"] | None, Query(description="One line a cause.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """List alerts: newest first, or by the instant after which acting is useless, those without one last."""
+    """List alerts: newest first, or by the instant after which acting is useless, those without one last.
+
+    `group=cause` answers with one line a cause instead: what hangs on it, decide-by, and whom to call; of the open
+    alerts, unless `state` says otherwise.
+    """
     page = page_of(request, caller, limit=limit, cursor=cursor)
+    if group == "cause":
+        return await _causes(request, caller, house, page, filters, sort)
     after = _sort_key(page.after) if page.after is not None else None
     found = await house.alerts.page(caller, filters=filters, sort=sort, after=after, limit=page.wanted)
     return page_answer(request, page, [body for body, _ in found], keys=[_key_text(key) for _, key in found])
@@ -116,6 +126,25 @@ async def resolve_alert(
     """Close an alert of a kind that a person may close; others answer 409 and say how they end."""
     told = await house.handling.resolve(caller, parse_id(alert_id), comment=body.comment)
     return AlertDetail.model_validate(told)
+
+
+async def _causes(
+    request: Request, caller: Caller, house: House, page: Page, filters: list[Any], sort: Sort
+) -> Response:
+    if "state" not in request.query_params:
+        filters = [*filters, alert.c.state == "open"]
+    after = _line_key(page.after) if page.after is not None else None
+    found = await house.triage.page(caller, filters=filters, sort=sort, after=after, limit=page.wanted)
+    keys = [orjson.dumps(key).decode() for _, key in found]
+    return page_answer(request, page, [line for line, _ in found], keys=keys)
+
+
+def _line_key(text: str) -> LineKey:
+    try:
+        last, instant, name = orjson.loads(text)
+        return bool(last), float(instant), str(name)
+    except (ValueError, TypeError) as error:
+        raise BadCursor("the cursor does not belong to this list") from error
 
 
 def _key_text(key: SortKey) -> str:

@@ -129,6 +129,18 @@ async def page(
     return (await connection.execute(query.limit(limit))).all()
 
 
+async def stakes(
+    connection: AsyncConnection, organisation_id: str, *, filters: Sequence[sa.ColumnElement[bool]]
+) -> Sequence[Record]:
+    """Return what grouping by cause needs of alerts."""
+    columns = (
+        alert.c.shipment_id, alert.c.subject, alert.c.kind, alert.c.severity, alert.c.raised_at, alert.c.act_by,
+        alert.c.acknowledged_at, alert.c.cause, alert.c.what_would_help,
+    )  # fmt: skip
+    query = sa.select(*columns).join(shipment, shipment.c.id == alert.c.shipment_id)
+    return (await connection.execute(query.where(alert.c.organisation_id == organisation_id, *filters))).all()
+
+
 async def asleep(connection: AsyncConnection, *, until: datetime, limit: int) -> list[str]:
     """Return the alerts whose snooze has ended, the longest ago first."""
     query = (

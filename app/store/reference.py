@@ -1,6 +1,6 @@
 """Sites and products."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,6 +41,14 @@ async def site(connection: AsyncConnection, organisation_id: str, site_id: str) 
     """Return a site, or None."""
     found = await row(connection, tables.site, organisation_id, site_id)
     return site_of(found) if found else None
+
+
+async def sites(connection: AsyncConnection, organisation_id: str, ids: Collection[str]) -> dict[str, Site]:
+    """Return sites as they are today."""
+    query = sa.select(tables.site).where(
+        tables.site.c.organisation_id == organisation_id, tables.site.c.id.in_(list(ids))
+    )
+    return {found.id: site_of(found) for found in await connection.execute(query)}
 
 
 def product_of(fields: dict[str, Any], *, id_: str, version: int) -> Product:

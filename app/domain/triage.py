@@ -1,0 +1,144 @@
+"""Many alerts as few causes: what one person at night has to decide, by when, for how many doses and patients."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from app.domain.alerts import SEVERITY_RANK, Cause, Severity, dose_subject
+from app.domain.shipment import Dose, Leg, Shipment
+from app.domain.site_time import site_text
+
+_MODES: Final = {"air": "Flight", "road": "Road leg", "rail": "Train", "sea": "Ship"}
+_WORDS: Final[Mapping[str, str]] = {
+    "leg_cancelled": "{way} was cancelled",
+    "offloaded": "{way} left the package behind",
+    "refused": "{way} refused the package",
+    "missed_connection": "{way} was missed",
+    "not_departed": "No departure of {way} was reported",
+    "not_arrived": "No arrival of {way} was reported",
+    "slow_transit": "{way} is slow",
+    "slow_dwell": "The handover before {way} is slow",
+    "held": "Held at {place}",
+    "customs": "In customs at {place}",
+    "tight_plan": "The plan leaves too little time",
+    "rule_error": "A rule could not be evaluated",
+}
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stake:
+    """One alert, as far as its cause is concerned."""
+
+    shipment_id: str
+    subject: str
+    kind: str
+    severity: Severity
+    raised_at: datetime
+    act_by: datetime | None
+    acknowledged: bool
+    cause: Cause
+    what_would_help: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseLine:
+    """One cause and all that hangs on it.
+
+    `decide_by` is the earliest `act_by`; `shipment_ids` begin with the most pressing. `cause.leg` is None where
+    the same service is another leg in another plan.
+    """
+
+    cause: Cause
+    severity: Severity
+    kinds: tuple[str, ...]
+    alerts: int
+    unacknowledged: int
+    shipment_ids: tuple[str, ...]
+    doses: int
+    patients: int
+    decide_by: datetime | None
+    raised_at: datetime
+    what_would_help: tuple[str, ...]
+    summary: str
+
+
+def cause_lines(stakes: Iterable[Stake], shipments: Mapping[str, Shipment]) -> list[CauseLine]:
+    """Return one line a cause; the same service at the same place is one cause, whichever leg it is of a plan."""
+    grouped: dict[tuple[object, ...], list[Stake]] = defaultdict(list)
+    for stake in stakes:
+        cause = stake.cause
+        # What names neither a service nor a place concerns its own shipment alone.
+        alone = stake.shipment_id if cause.service is None and cause.location is None else None
+        leg = cause.leg if cause.service is None else None
+        grouped[cause.kind, leg, cause.service, cause.location, alone].append(stake)
+    return [_line(group, shipments) for group in grouped.values()]
+
+
+def _line(group: list[Stake], shipments: Mapping[str, Shipment]) -> CauseLine:
+    group = sorted(group, key=lambda one: (one.act_by or _LAST, one.shipment_id, one.subject))
+    first = group[0]
+    legs = {one.cause.leg for one in group}
+    ids = tuple(dict.fromkeys(one.shipment_id for one in group))
+    doses = _doses(group, shipments)
+    patients = len({_patient(shipments[one], dose) for one, dose in doses} - {None})
+    return CauseLine(
+        cause=Cause(
+            kind=first.cause.kind,
+            leg=first.cause.leg if len(legs) == 1 else None,
+            service=first.cause.service,
+            location=first.cause.location,
+        ),
+        severity=max((one.severity for one in group), key=lambda one: SEVERITY_RANK[one]),
+        kinds=tuple(sorted({one.kind for one in group})),
+        alerts=len(group),
+        unacknowledged=sum(not one.acknowledged for one in group),
+        shipment_ids=ids,
+        doses=len(doses),
+        patients=patients,
+        decide_by=first.act_by,
+        raised_at=max(one.raised_at for one in group),
+        what_would_help=tuple(dict.fromkeys(step for one in group for step in one.what_would_help[:2]))[:5],
+        summary=_summary(first, shipments[first.shipment_id], len(ids), len(doses), patients),
+    )
+
+
+def _doses(group: list[Stake], shipments: Mapping[str, Shipment]) -> list[tuple[str, Dose]]:
+    """Return the doses at stake: those the alerts are about, and all of a shipment that has one about itself."""
+    found: dict[tuple[str, str], tuple[str, Dose]] = {}
+    for stake in group:
+        for dose in shipments[stake.shipment_id].doses:
+            if stake.subject == dose_subject(dose.id) or not stake.subject.startswith("dose:"):
+                found[stake.shipment_id, dose.id] = (stake.shipment_id, dose)
+    return list(found.values())
+
+
+def _patient(shipment: Shipment, dose: Dose) -> tuple[str | None, str] | None:
+    """Return whose dose this is; None: a spare is nobody's. Without a code each prescription is a patient."""
+    if dose.subject_code is not None:
+        return shipment.study, dose.subject_code
+    prescribed = dose.prescribed_activity_mbq is not None or dose.prescribed_min_mbq is not None
+    return (None, dose.id) if prescribed or dose.administer_at is not None else None
+
+
+def _summary(first: Stake, shipment: Shipment, shipments: int, doses: int, patients: int) -> str:
+    cause = first.cause
+    leg = next((one for one in shipment.legs if one.number == cause.leg), None)
+    words = _WORDS.get(cause.kind, cause.kind.replace("_", " ").capitalize())
+    what = words.format(way=_way(leg) if leg else "the way", place=cause.location or "an unknown place")
+    counts = ", ".join(
+        _count(number, word)
+        for number, word in ((shipments, "shipment"), (doses, "dose"), (patients, "patient"))
+    )
+    by = f"; decide by {site_text(first.act_by, shipment.site)}" if first.act_by else ""
+    return f"{what[0].upper()}{what[1:]}: {counts}{by}."
+
+
+def _way(leg: Leg) -> str:
+    return f"{_MODES[leg.mode]} {leg.service or leg.carrier} {leg.origin}–{leg.destination}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
