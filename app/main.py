@@ -16,6 +16,7 @@ from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
 from app.pipeline.dispatch import Dispatch
+from app.pipeline.escalation import Escalations
 from app.pipeline.handling import Handling
 from app.pipeline.house import House
 from app.pipeline.ingest import Ingest
@@ -34,6 +35,7 @@ from app.pipeline.webhooks import Webhooks
 from app.routers import (
     alerts,
     errors_page,
+    escalation,
     events,
     keys,
     lanes,
@@ -63,6 +65,7 @@ ROUTERS: Sequence[APIRouter] = (
     events.router,
     readings.router,
     alerts.router,
+    escalation.router,
     webhooks.router,
     service.router,
     errors_page.router,
@@ -162,6 +165,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         alerts=Alerts(db, plans),
         triage=Triage(db, clock, plans),
         handling=Handling(db, clock, plans),
+        escalations=Escalations(db, clock),
         assessor=Assessor(db, clock, plans, metrics=metrics, announced=dispatch.wake),
         webhooks=Webhooks(db, clock, settings, cipher_of(settings)),
         dispatch=dispatch,

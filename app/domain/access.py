@@ -43,6 +43,7 @@ ROLES_FOR: dict[str, frozenset[str]] = {
     "read:alerts": _OFFICE | {"courier", "site", "subscriber"},
     "read:messages": _OFFICE | {"subscriber"},
     "read:webhook": _OFFICE | {"subscriber"},
+    "read:policy": _OFFICE,
     "read:audit": frozenset({"admin", "auditor"}),
     "read:keys": frozenset({"admin", "auditor"}),
     "write:reference": frozenset({"admin", "operator"}),
@@ -55,6 +56,7 @@ ROLES_FOR: dict[str, frozenset[str]] = {
     "assign:alert": frozenset({"admin", "operator"}),
     "snooze:alert": frozenset({"admin", "operator"}),
     "resolve:alert": frozenset({"admin"}),
+    "write:policy": frozenset({"admin", "operator"}),
     "write:webhook": frozenset({"admin", "operator", "subscriber"}),
     "manage:keys": frozenset({"admin"}),
 } | {

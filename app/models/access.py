@@ -8,7 +8,7 @@ from pydantic import ConfigDict, model_validator
 from sqlmodel import Field, SQLModel
 
 from app.domain.access import Role
-from app.models.base import Code, IdType, Instant, Text, UtcDateTime, Wire, new_id
+from app.models.base import Code, Id, IdType, Instant, UtcDateTime, Wire, new_id
 
 
 class Organisation(SQLModel, table=True):
@@ -28,7 +28,7 @@ class ApiKeyCreate(Wire):
     name: Code
     role: Role
     source: Code | None = None
-    site_id: Text | None = None
+    site_id: Id | None = None
     carrier: Code | None = None
     study: Code | None = None
     expires_at: Instant | None = None

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import (
@@ -101,6 +102,21 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def is_id(text: str) -> bool:
+    """Say whether anything could have this id: PostgreSQL refuses to look for what is no UUID."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _id(text: str) -> str:
+    if not is_id(text):
+        raise ValueError("an id is a UUID")
+    return str(UUID(text))
+
+
 Instant = Annotated[
     AwareDatetime,
     Strict(strict=False),
@@ -112,6 +128,9 @@ Instant = Annotated[
 
 Text = Annotated[str, AfterValidator(_without_nul)]
 """A wire text that every database can hold."""
+
+Id = Annotated[str, AfterValidator(_id)]
+"""A wire id; what is no UUID is nothing's id, and no database has to be asked."""
 
 Code = Annotated[str, AfterValidator(_without_nul), StringConstraints(min_length=1, max_length=120)]
 """A short name or code; never empty."""

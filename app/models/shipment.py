@@ -9,7 +9,7 @@ from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
 from app.domain.shipment import Mode, ReferenceKind
-from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
+from app.models.base import Code, Id, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
 from app.models.product import NotNegative, Positive
 from app.models.site import Latitude, Longitude
 
@@ -112,8 +112,8 @@ class ShipmentFields(Wire):
     reference: Code
     study: Code | None = None
     consignment: Code | None = None
-    product_id: Text
-    site_id: Text
+    product_id: Id
+    site_id: Id
     origin: OriginShape
     package: PackageShape | None = None
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
-from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
+from app.models.base import Code, Id, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
 
 Ordering = Annotated[
     Literal["none", "per_shipment"],
@@ -34,9 +34,9 @@ class WebhookCreate(Wire):
     event_types: EventTypes
     description: Annotated[Text, WireField(max_length=500)] | None = None
     min_severity: Literal["info", "warning", "critical"] | None = None
-    site_id: Text | None = None
+    site_id: Id | None = None
     study: Code | None = None
-    product_id: Text | None = None
+    product_id: Id | None = None
     ordering: Ordering = "none"
     max_inflight: Slots = 4
 

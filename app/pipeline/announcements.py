@@ -1,9 +1,11 @@
 """What the world is told: alerts and states, as the contract writes them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from app.domain.escalation import EscalationPolicy, EscalationStep
 from app.domain.status import instant_text
 from app.models.alert import AlertRead
 from app.pipeline.outbox import NewMessage
@@ -45,6 +47,20 @@ def alert_message(
         deliver_by=max(at + STILL_NEWS, usable_until or at) if expires else None,
         ladder="critical" if urgent else "standard",
     )
+
+
+def unanswered_message(
+    row: Mapping[str, Any], policy: EscalationPolicy, step: EscalationStep, *, at: datetime
+) -> NewMessage:
+    """Return the news that nobody has acknowledged an alert in the minutes of a policy's step."""
+    news = alert_message("unacknowledged", row, at=at, usable_until=None)
+    escalation = {
+        "policy_id": policy.id,
+        "policy": policy.name,
+        "step": step.number,
+        "after_minutes": step.after_minutes,
+    }
+    return replace(news, data=news.data | {"escalation": escalation})
 
 
 def state_message(

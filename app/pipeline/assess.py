@@ -14,7 +14,7 @@ from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.handling import is_snoozed, is_told
 from app.domain.status import status_document, stored_view
 from app.models.base import new_id
-from app.pipeline import lanes, news, outbox, snapshots
+from app.pipeline import escalation, lanes, news, outbox, snapshots
 from app.pipeline.announcements import alert_message, state_message
 from app.pipeline.outbox import NewMessage
 from app.store import alerts, due, shipments, views
@@ -130,11 +130,14 @@ class Assessor:
         messages = [*_state_messages(bindings, state=state, previous=brief.state, at=at), *told]
         standing = {alert.id: alert for alert in one.snapshot.open_alerts}
         usable_until = _usable_until(one.assessment)
+        raised: list[tuple[dict[str, Any], str | None]] = []
         steps = deque(one.assessment.changes)
         while steps:
             change = steps.popleft()
             row = await _apply(connection, change, brief, at=at)
             standing = _stands(standing, change, row)
+            if change.action in {"opened", "escalated"}:
+                raised.append((bindings | row, change.previous_severity))
             if change.action == "opened" and change.ended_at is not None:
                 steps.appendleft(ending_of(change, alert_id=row["id"]))
             self._metrics.alert_changes.labels(kind=change.kind, change=change.action).inc()
@@ -142,6 +145,7 @@ class Assessor:
             if is_told(change.action, row["severity"], snoozed=is_snoozed(row["snoozed_until"], at=at)):
                 messages.append(alert_message(change.action, bindings | row, at=at, usable_until=until))
         await alerts.end_episodes(connection, one.assessment.episodes_over)
+        await escalation.follow(connection, raised, organisation_id=brief.organisation_id, at=at)
         await outbox.enqueue(
             connection,
             organisation_id=brief.organisation_id,

@@ -7,6 +7,7 @@ from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
 from app.pipeline.dispatch import Dispatch
+from app.pipeline.escalation import Escalations
 from app.pipeline.handling import Handling
 from app.pipeline.ingest import Receipt, Submission
 from app.pipeline.intake import Intake
@@ -46,6 +47,7 @@ class House:
     alerts: Alerts
     triage: Triage
     handling: Handling
+    escalations: Escalations
     assessor: Assessor
     webhooks: Webhooks
     dispatch: Dispatch

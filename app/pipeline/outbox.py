@@ -92,12 +92,31 @@ async def send_once(
     connection: AsyncConnection, endpoint: Record, one: NewMessage, *, at: datetime, wall_at: datetime
 ) -> dict[str, Any]:
     """Write a message for one endpoint alone, whatever it subscribes to; a single attempt is made."""
+    return await enqueue_for(connection, endpoint, one, at=at, wall_at=wall_at, single_shot=True)
+
+
+async def enqueue_for(
+    connection: AsyncConnection,
+    endpoint: Record,
+    one: NewMessage,
+    *,
+    at: datetime,
+    wall_at: datetime,
+    single_shot: bool = False,
+) -> dict[str, Any]:
+    """Write a message for one endpoint alone, whatever it subscribes to."""
     row = _row(one, endpoint.organisation_id, at=at, wall_at=wall_at) | {"endpoint_id": endpoint.id}
     await webhooks.insert(connection, webhooks.message, [row])
-    delivery = delivery_row(row["id"], endpoint.id, one, wall_at=wall_at, single_shot=True)
+    delivery = delivery_row(row["id"], endpoint.id, one, wall_at=wall_at, single_shot=single_shot)
     await webhooks.insert(connection, webhooks.delivery, [delivery])
     await hints.give(connection)
     return {"delivery_id": delivery["id"], "message_id": row["id"]}
+
+
+def may_reach(endpoint: Record, one: NewMessage) -> bool:
+    """Say whether an endpoint's owner may see a message."""
+    bounds = ((endpoint.owner_site_id, one.site_id), (endpoint.owner_study, one.study))
+    return all(bound is None or bound == value for bound, value in bounds)
 
 
 def reaches(endpoint: Record, one: NewMessage | Record) -> bool:

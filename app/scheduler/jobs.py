@@ -26,18 +26,19 @@ async def assess_due(house: House) -> int:
 
 
 async def attend_due(house: House) -> int:
-    """Wake the alerts whose snooze has ended; return how many there were."""
+    """Wake alerts whose snooze has ended, and tell others of those nobody answered; return how many were due."""
     done = 0
-    try:
-        while count := await house.handling.wake_due():
-            done += count
-        if done:
-            house.dispatch.wake()
-    except DosetrailError as error:
-        log.warning("no alert woken now", code=error.code, detail=error.detail)
-    except Exception as error:  # noqa: BLE001 - the loop's edge: the next tick tries again
-        log.error("waking alerts failed", exc_info=error)
-        house.metrics.assess_failures.labels(kind="attend").inc()
+    for work in (house.handling.wake_due, house.escalations.run_due):
+        try:
+            while count := await work():
+                done += count
+        except DosetrailError as error:
+            log.warning("alerts not attended now", code=error.code, detail=error.detail)
+        except Exception as error:  # noqa: BLE001 - the loop's edge: the next tick tries again
+            log.error("attending alerts failed", exc_info=error)
+            house.metrics.assess_failures.labels(kind="attend").inc()
+    if done:
+        house.dispatch.wake()
     return done
 
 

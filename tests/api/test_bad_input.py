@@ -143,6 +143,24 @@ async def test_a_malformed_or_foreign_id_is_404_in_every_room(api: Api) -> None:
     assert (await api.get("/nowhere")).json()["status"] == 404
 
 
+async def test_a_malformed_id_in_a_body_is_a_clear_4xx_on_every_database(api: Api) -> None:
+    shipment = await api.ship()
+    event = {"event_id": "e", "shipment_id": "nobody", "type": "departed", "occurred_at": hours(0)}
+    hook = {"url": "http://127.0.0.1:9/", "event_types": ["*"]}
+
+    answers = [
+        await api.post("/v1/shipments", shipment_body(api, reference="R-2", product_id="nothing")),
+        await api.post("/v1/webhooks", hook | {"site_id": "nowhere"}),
+        await api.post("/v1/webhooks", hook | {"product_id": "nothing"}),
+        await api.post("/v1/api-keys", {"name": "k", "role": "site", "site_id": "nowhere"}),
+        await api.post("/v1/events", event),
+        await api.post("/v1/events/batch", {"events": [event, event | {"shipment_id": shipment["id"]}]}),
+    ]
+
+    assert [one.status_code for one in answers] == [422, 422, 422, 422, 404, 200]
+    assert [one["status"] for one in answers[-1].json()["results"]] == [404, 201]
+
+
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 501}, {"limit": "x"}, {"cursor": "nonsense"}])
 async def test_a_bad_page_is_422(api: Api, query: dict[str, Any]) -> None:
     assert (await api.get("/v1/shipments", **query)).status_code == 422

@@ -24,17 +24,17 @@ SHIPMENT = ShipmentScope(organisation_id="o", carriers=frozenset({"ACME", "ROAD"
 # The table of the contract: role → what it may do besides posting events. `read:me` is everyone's.
 READS_ALL = {
     "read:me", "read:reference", "read:lanes", "read:shipment", "read:status", "read:alerts", "read:messages",
-    "read:webhook",
+    "read:webhook", "read:policy",
 }  # fmt: skip
 TABLE: dict[Role, set[str]] = {
     "admin": READS_ALL | {
         "read:audit", "read:keys", "manage:keys", "write:reference", "write:lanes", "write:shipment",
         "reschedule:dose", "cancel:shipment", "write:readings", "acknowledge:alert", "assign:alert",
-        "snooze:alert", "resolve:alert", "write:webhook",
+        "snooze:alert", "resolve:alert", "write:webhook", "write:policy",
     },
     "operator": READS_ALL | {
         "write:reference", "write:lanes", "write:shipment", "reschedule:dose", "cancel:shipment",
-        "write:readings", "acknowledge:alert", "assign:alert", "snooze:alert", "write:webhook",
+        "write:readings", "acknowledge:alert", "assign:alert", "snooze:alert", "write:webhook", "write:policy",
     },
     "quality": READS_ALL | {"acknowledge:alert"},
     "courier": {"read:me", "read:reference", "read:shipment", "read:status", "read:alerts", "write:readings"},
