@@ -30,6 +30,7 @@ from app.pipeline.register import Register
 from app.pipeline.replan import Replan
 from app.pipeline.secrets import cipher_of
 from app.pipeline.status import Status
+from app.pipeline.thresholds import OwnThresholds
 from app.pipeline.triage import Triage
 from app.pipeline.webhooks import Webhooks
 from app.routers import (
@@ -45,6 +46,7 @@ from app.routers import (
     replan,
     service,
     shipments,
+    thresholds,
     webhooks,
 )
 from app.routers.plain import Application, PlainRoute
@@ -66,6 +68,7 @@ ROUTERS: Sequence[APIRouter] = (
     readings.router,
     alerts.router,
     escalation.router,
+    thresholds.router,
     webhooks.router,
     service.router,
     errors_page.router,
@@ -166,6 +169,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         triage=Triage(db, clock, plans),
         handling=Handling(db, clock, plans),
         escalations=Escalations(db, clock),
+        thresholds=OwnThresholds(db, clock, plans),
         assessor=Assessor(db, clock, plans, metrics=metrics, announced=dispatch.wake),
         webhooks=Webhooks(db, clock, settings, cipher_of(settings)),
         dispatch=dispatch,

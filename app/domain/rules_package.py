@@ -10,7 +10,7 @@ from app.domain.devices import about_device, by_device, device_subject, left_pla
 from app.domain.odds import worst_of
 from app.domain.readings import CHANNELS, instant, microseconds
 from app.domain.ruling import Facts, OpenSeverity, threshold_of
-from app.domain.shipment import DeviceAssignment, Product
+from app.domain.shipment import DeviceAssignment, Shipment
 from app.domain.thermal import SeriesThermal
 
 BATTERY_BEYOND_ARRIVAL = timedelta(hours=24)
@@ -102,13 +102,13 @@ def battery_low(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition
         )
 
 
-def disturbance_limits(device: DeviceAssignment, product: Product) -> dict[str, float]:
-    """Return the limits of light, shock and tilt: the device's own, else the product's, else the house's."""
+def disturbance_limits(device: DeviceAssignment, shipment: Shipment) -> dict[str, float]:
+    """Return the limits of light, shock and tilt: the device's own, else the shipment's, the product's, the house's."""
     own = {
         "light_lux": device.light_max_lux, "shock_g": device.shock_max_g, "tilt_deg": device.tilt_max_deg
     }  # fmt: skip
     return {
-        name: threshold_of(product, f"tamper.{name}") if value is None else value
+        name: threshold_of(shipment, f"tamper.{name}") if value is None else value
         for name, value in own.items()
     }
 
@@ -119,7 +119,7 @@ def _newest_disturbance(
     readings = series.readings
     until_at = facts.journey.delivered_at or facts.at
     on_way = (readings.at_us >= microseconds(left_at)) & (readings.at_us <= microseconds(until_at))
-    limits = disturbance_limits(series.device, facts.shipment.product)
+    limits = disturbance_limits(series.device, facts.shipment)
     values = {name: np.abs(readings.values[:, CHANNELS.index(name)]) for name in limits}
     beyond = {name: on_way & (values[name] > limit) for name, limit in limits.items()}
     disturbed = np.logical_or.reduce(list(beyond.values()))

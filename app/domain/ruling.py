@@ -9,7 +9,7 @@ from app.domain.custody import Journey
 from app.domain.eta import Arrival
 from app.domain.odds import DoseOdds
 from app.domain.risk import NO_ARRIVAL
-from app.domain.shipment import Product, Shipment
+from app.domain.shipment import Shipment
 from app.domain.site_time import site_text
 from app.domain.thermal import NO_THERMAL, Thermal
 
@@ -27,12 +27,21 @@ THRESHOLDS: Mapping[str, float] = {
     "tamper.shock_g": 10.0,
     "tamper.tilt_deg": 80.0,
 }
-"""What a product may override by the same keys. Source: our convention (the table of alerts)."""
+"""What a product, and with a reason one shipment, may override by the same keys.
+Source: our convention (the table of alerts)."""
 
 
-def threshold_of(product: Product, key: str) -> float:
-    """Return the product's own threshold, else the default."""
-    return product.thresholds.get(key, THRESHOLDS[key])
+def thresholds_of(shipment: Shipment) -> dict[str, float]:
+    """Return every threshold that counts for a shipment."""
+    return {**THRESHOLDS, **shipment.product.thresholds, **shipment.thresholds}
+
+
+def threshold_of(shipment: Shipment, key: str) -> float:
+    """Return the shipment's own threshold, else the product's, else the default."""
+    for own in (shipment.thresholds, shipment.product.thresholds):
+        if key in own:
+            return own[key]
+    return THRESHOLDS[key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +56,8 @@ class Facts:
     thermal: Thermal = NO_THERMAL
 
     def threshold(self, key: str) -> float:
-        """Return the product's own threshold, else the default."""
-        return threshold_of(self.shipment.product, key)
+        """Return the shipment's own threshold, else the product's, else the default."""
+        return threshold_of(self.shipment, key)
 
     def say(self, at: datetime) -> str:
         """Return an instant in the words of the site."""

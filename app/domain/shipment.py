@@ -196,6 +196,7 @@ class Shipment:
     doses: tuple[Dose, ...]
     legs: tuple[Leg, ...]
     devices: tuple[DeviceAssignment, ...] = ()
+    thresholds: dict[str, float] = field(default_factory=dict)
     former: tuple[FormerPlan, ...] = ()
 
     @property

@@ -60,9 +60,9 @@ def _leaves_limits(temperatures_c: np.typing.NDArray[np.float64], shipment: Ship
 
 
 def _disturbs(new: ReadingColumns, device: DeviceAssignment, shipment: Shipment) -> bool:
-    limits = disturbance_limits(device, shipment.product)
+    limits = disturbance_limits(device, shipment)
     beyond = any(
         (np.abs(new.values[:, CHANNELS.index(name)]) > limit).any() for name, limit in limits.items()
     )
     percent = new.values[:, CHANNELS.index("battery_pct")]
-    return beyond or bool((percent < threshold_of(shipment.product, "battery_low.percent")).any())
+    return beyond or bool((percent < threshold_of(shipment, "battery_low.percent")).any())

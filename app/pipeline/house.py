@@ -19,6 +19,7 @@ from app.pipeline.reference import Reference
 from app.pipeline.register import Register
 from app.pipeline.replan import Replan
 from app.pipeline.status import Status
+from app.pipeline.thresholds import OwnThresholds
 from app.pipeline.triage import Triage
 from app.pipeline.webhooks import Webhooks
 from app.settings import Settings
@@ -48,6 +49,7 @@ class House:
     triage: Triage
     handling: Handling
     escalations: Escalations
+    thresholds: OwnThresholds
     assessor: Assessor
     webhooks: Webhooks
     dispatch: Dispatch

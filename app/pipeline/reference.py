@@ -11,6 +11,7 @@ from app.errors import Conflict, NotFound
 from app.models.base import new_id
 from app.models.product import ProductCreate, ProductRead
 from app.models.site import SiteCreate, SitePatch, SiteRead
+from app.pipeline.thresholds import check_thresholds
 from app.store import audit, reference
 from app.store.db import Database
 from app.store.tables import product, site
@@ -54,7 +55,12 @@ class Reference:
         return site_read(row)
 
     async def create_product(self, caller: Caller, body: ProductCreate) -> ProductRead:
-        """Write a new product."""
+        """Write a new product.
+
+        Raises:
+            BadThresholds: one is unknown or out of range.
+        """
+        check_thresholds(body.thresholds)
         row = {"name": body.name, "fields": body.model_dump(mode="json")} | self._own(caller)
         await self._insert(caller, product, row, kind="product")
         return product_read(row)
@@ -72,11 +78,13 @@ class Reference:
         """Change what `changes` name, and judge the product whole.
 
         Raises:
+            BadThresholds: one is unknown or out of range.
             UnknownReference: there is no such product.
             ValidationError: the product would not hold together.
         """
         stored = await self.read(caller, product, product_id)
         body = ProductCreate.model_validate(stored["fields"] | changes)
+        check_thresholds(body.thresholds)
         values = {"name": body.name, "fields": body.model_dump(mode="json")}
         return product_read(await self._change(caller, product, product_id, values, kind="product"))
 
