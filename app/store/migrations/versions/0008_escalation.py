@@ -5,8 +5,8 @@ from alembic import op
 
 from app.models.base import IdType, JsonType, UtcDateTime
 
-revision = "0005"
-down_revision = "0004"
+revision = "0008"
+down_revision = "0007"
 
 WAITING = sa.text("told_at IS NULL")
 
