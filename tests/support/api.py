@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import httpx
 
-from app.clock import Clock
+from app.clock import Anchor, Clock
 from app.main import create_app
 from app.pipeline.house import House
 from app.scheduler.jobs import assess_due
@@ -34,13 +34,12 @@ class ManualWall:
         self.at = at
 
 
-@dataclass
-class Api:
-    """The service under test, and shorthands for what tests do with it all the time."""
+@dataclass(kw_only=True)
+class Remote:
+    """A service under test, wherever it runs, and shorthands for what tests do with it all the time."""
 
     client: httpx.AsyncClient
-    house: House
-    clock: ManualWall
+    clock: ManualWall = field(default_factory=ManualWall)
     site: dict[str, Any] = field(default_factory=dict)
     product: dict[str, Any] = field(default_factory=dict)
 
@@ -63,10 +62,6 @@ class Api:
 
     async def patch(self, path: str, body: Any, *, headers: dict[str, str] | None = None) -> httpx.Response:
         return await self.client.patch(path, json=body, headers=headers or self.admin)
-
-    async def assess(self) -> None:
-        """Let a tick pass."""
-        await assess_due(self.house)
 
     async def set_up(self) -> None:
         """Make a site and a product, once."""
@@ -98,6 +93,17 @@ class Api:
         told = await self.get(f"/v1/shipments/{shipment['id']}/status", **params)
         assert told.status_code == 200, told.text
         return cast(dict[str, Any], told.json())
+
+
+@dataclass(kw_only=True)
+class Api(Remote):
+    """A service in this process, whose rooms the test can enter."""
+
+    house: House
+
+    async def assess(self) -> None:
+        """Let a tick pass."""
+        await assess_due(self.house)
 
 
 def hours(count: float) -> str:
@@ -132,7 +138,7 @@ def product_body(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def shipment_body(api: Api, **changes: Any) -> dict[str, Any]:
+def shipment_body(api: Remote, **changes: Any) -> dict[str, Any]:
     """Plant 08:00 by road to the airport 09:00, by air 12:00 to 13:00, by road 14:00 to the hospital 15:00."""
     road = {"mode": "road", "carrier": "ACME"}
     return {
@@ -183,8 +189,10 @@ def shipment_body(api: Api, **changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(database_url: str, *, secret_key: str, admin_key: str) -> AsyncIterator[Api]:
-    """Run the service on a database until the block ends."""
+async def serving(
+    database_url: str, *, secret_key: str, admin_key: str, anchor: Anchor | None = None
+) -> AsyncIterator[Api]:
+    """Run the service on a database until the block ends, on the wall's time or, from `anchor` on, on another."""
     settings = Settings.model_validate(
         {
             "database_url": database_url,
@@ -194,9 +202,9 @@ async def serving(database_url: str, *, secret_key: str, admin_key: str) -> Asyn
             "webhooks": {"allowed_networks": ["127.0.0.0/8"]},
         }
     )
-    wall = ManualWall()
-    app = create_app(settings, clock=Clock(wall=wall), scheduler=False, dispatcher=False)
+    wall = ManualWall(anchor.wall_at) if anchor else ManualWall()
+    app = create_app(settings, clock=Clock(anchor, wall), scheduler=False, dispatcher=False)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield Api(client, app.state.house, wall)
+            yield Api(client=client, house=app.state.house, clock=wall)
