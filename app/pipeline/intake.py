@@ -68,6 +68,7 @@ class Intake(Generic[S, R]):
         self._waiting: list[_Waiting[S, R]] = []
         self._writing: Sequence[_Waiting[S, R]] = ()
         self._arrived = asyncio.Event()
+        self._closing = False
         self._writer: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
 
@@ -79,10 +80,9 @@ class Intake(Generic[S, R]):
 
     async def __aexit__(self, *_: object) -> None:
         """Write what waits, then stop."""
-        while self._waiting:
-            await asyncio.wait([one.future for one in self._waiting])
+        self._closing = True
+        self._arrived.set()
         if self._writer is not None:
-            self._writer.cancel()
             await asyncio.wait([self._writer])
         if self._watch is not None:
             self._watch.cancel()
@@ -114,10 +114,10 @@ class Intake(Generic[S, R]):
         self._watch = loop.call_later(min(LOOK_EVERY_S, ANSWER_WITHIN_S), self._give_up)
 
     async def _run(self) -> None:
-        while True:
+        while self._waiting or not self._closing:
             await self._arrived.wait()
             batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-            if not self._waiting:
+            if not (self._waiting or self._closing):
                 self._arrived.clear()
             # Whoever has given up is gone: their repeat brings the same event again.
             self._writing = batch = [one for one in batch if not one.future.done()]
