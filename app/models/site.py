@@ -75,6 +75,11 @@ class SiteCreate(Wire):
 class SitePatch(Wire):
     """What may change at a site; its code stays, because plans end there."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"handling_minutes": 45, "contacts": [{"duty": "night", "phone": "+39 051 000001"}]}]
+        }
+    )
     name: Code | None = None
     lat: Latitude | None = None
     lon: Longitude | None = None

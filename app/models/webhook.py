@@ -44,6 +44,7 @@ class WebhookCreate(Wire):
 class WebhookPatch(Wire):
     """What may change at an endpoint; `enabled` true takes its held deliveries up again."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"min_severity": "warning", "enabled": True}]})
     url: Annotated[Text, WireField(min_length=8, max_length=2000)] | None = None
     event_types: EventTypes | None = None
     description: Annotated[Text, WireField(max_length=500)] | None = None
@@ -82,6 +83,7 @@ class WebhookCreated(WebhookRead):
 class Rotation(Wire):
     """How long the old secret goes on signing beside the new one."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_seconds": 86_400}]})
     overlap_seconds: Annotated[int, WireField(ge=0, le=604_800)] = 86_400
 
 

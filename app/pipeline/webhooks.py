@@ -180,7 +180,7 @@ class Webhooks:
             own = [webhooks.delivery.c.id == delivery_id]
             rows = await deliveries.page(connection, own)
             if not rows:
-                raise UnknownWebhook("no such delivery")
+                raise UnknownWebhook("no such webhook or delivery")
             await self._own(connection, caller, rows[0].endpoint_id)
             resume_at = rows[0].resume_at or rows[0].next_attempt_at
             now = {"state": "pending", "single_shot": True, "next_attempt_at": self._clock.wall()}
@@ -262,7 +262,7 @@ class Webhooks:
             for_update=for_update,
         )
         if not rows:
-            raise UnknownWebhook("no such webhook")
+            raise UnknownWebhook("no such webhook or delivery")
         return rows[0]
 
     async def _check_filters(self, connection: AsyncConnection, caller: Caller, body: WebhookCreate) -> None:

@@ -96,7 +96,10 @@ async def read_product(product_id: str, caller: Reader, house: HouseDep) -> Prod
 
 @router.patch("/products/{product_id}")
 async def change_product(
-    product_id: str, body: Annotated[dict[str, Any], Body()], caller: Writer, house: HouseDep
+    product_id: str,
+    body: Annotated[dict[str, Any], Body(examples=[{"shelf_life_hours": 96}])],
+    caller: Writer,
+    house: HouseDep,
 ) -> ProductRead:
     """Make a new version; shipments keep the one they were registered with."""
     try:
