@@ -29,6 +29,7 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
+YEARS = (1900, 3000)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -90,10 +91,10 @@ def _instant(value: Any) -> Any:
 
 
 def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the time is out of range") from error
+    # Far from both ends of the calendar, where adding a span fails and PostgreSQL's driver reads infinity.
+    if not YEARS[0] < value.year < YEARS[1]:
+        raise ValueError(f"the year is out of range; it must lie between {YEARS[0]} and {YEARS[1]}")
+    return value.astimezone(UTC)
 
 
 def _without_nul(text: str) -> str:
