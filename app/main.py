@@ -23,6 +23,7 @@ from app.pipeline.ingest import Ingest
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
 from app.pipeline.lanes import Lanes
+from app.pipeline.questions import Questions
 from app.pipeline.readings import Readings
 from app.pipeline.record import Record
 from app.pipeline.reference import Reference
@@ -41,6 +42,7 @@ from app.routers import (
     keys,
     lanes,
     problems,
+    questions,
     readings,
     reference,
     replan,
@@ -64,6 +66,7 @@ ROUTERS: Sequence[APIRouter] = (
     lanes.router,
     shipments.router,
     replan.router,
+    questions.router,
     events.router,
     readings.router,
     alerts.router,
@@ -162,6 +165,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         register=Register(db, clock, plans),
         replan=Replan(db, clock, plans),
         record=Record(db, clock, plans),
+        questions=Questions(db, clock, plans),
         intake=Intake(db, ingest.write, metrics=metrics, committed=lambda: None),
         readings=Readings(db, clock, plans),
         status=Status(db, clock, plans),

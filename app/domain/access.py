@@ -149,7 +149,7 @@ def hidden_fields(role: Role) -> frozenset[str]:
     if role == "courier":
         return frozenset({
             "subject_code", "prescribed_activity_mbq", "prescribed_min_mbq", "prescribed_max_mbq",
-            "draw_volume_ml", "administered_activity_mbq",
+            "draw_volume_ml", "administered_activity_mbq", "prescribed_range_mbq",
         })  # fmt: skip
     return frozenset({"subject_code"}) if role in {"subscriber", "device"} else frozenset()
 

@@ -80,3 +80,20 @@ class ShipmentPatch(Wire):
         """Say whether nothing but `administer_at` changes."""
         names = {name for dose in self.doses or [] for name in dose.changes()}
         return self.legs is None and self.devices is None and names <= {"administer_at"}
+
+
+class WhatIf(Wire):
+    """A plan to try out; appointment and prescription are every dose's. Nothing is stored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"administer_at": "2026-03-04T09:00:00+08:00"}]}
+    )
+    legs: Annotated[list[LegPatch], WireField(min_length=1, max_length=50)] | None = None
+    administer_at: Instant | None = None
+    prescribed_activity_mbq: Positive | None = None
+
+    @model_validator(mode="after")
+    def _supposes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("suppose something: `legs`, `administer_at` or `prescribed_activity_mbq`")
+        return self

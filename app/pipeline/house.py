@@ -13,6 +13,7 @@ from app.pipeline.ingest import Receipt, Submission
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
 from app.pipeline.lanes import Lanes
+from app.pipeline.questions import Questions
 from app.pipeline.readings import Readings
 from app.pipeline.record import Record
 from app.pipeline.reference import Reference
@@ -42,6 +43,7 @@ class House:
     register: Register
     replan: Replan
     record: Record
+    questions: Questions
     intake: Intake[Submission, Receipt]
     readings: Readings
     status: Status

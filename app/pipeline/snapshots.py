@@ -1,6 +1,7 @@
 """All that is stored about shipments, gathered for the domain to judge."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,24 +15,51 @@ from app.domain.thermal import Name
 from app.domain.thermal_windows import device_ids, earliest_at
 from app.pipeline.lanes import statistics_at
 from app.store import alerts, events, readings
-from app.store.shipments import Plans, briefs
+from app.store.shipments import Plans, briefs, versions_at
 
 READ_AHEAD = timedelta(hours=24)
 """Readings dated ahead of now, by clocks a little fast, wait here until they count."""
 
 
 async def load(
-    connection: AsyncConnection, plans: Plans, ids: Collection[str], *, at: datetime
+    connection: AsyncConnection,
+    plans: Plans,
+    ids: Collection[str],
+    *,
+    at: datetime,
+    known_at: datetime | None = None,
 ) -> dict[str, Snapshot]:
-    """Return the snapshots of shipments, in a fixed number of queries."""
+    """Return the snapshots of shipments, in a fixed number of queries.
+
+    `known_at` None: all that is known. Else the plan in force then, what had been received by then, and the alerts
+    that stood at `at` as they were told by then.
+    """
     found = await briefs(connection, ids)
+    if known_at is not None:
+        versions = await versions_at(connection, ids, known_at=known_at)
+        found = {one: replace(brief, plan_version=versions.get(one, 1)) for one, brief in found.items()}
     plan_of = await plans.load(connection, found)
     lots = {one: {dose.lot for dose in plan.doses if dose.lot} for one, plan in plan_of.items()}
     heard = await events.of_shipments(connection, lots, {one.organisation_id for one in found.values()})
     owners = {one.organisation_id for one in found.values()}
-    statistics = {one: await statistics_at(connection, one, at) for one in owners}
-    standing = await alerts.standing_of(connection, list(found))
+    statistics = {one: await statistics_at(connection, one, known_at or at) for one in owners}
+    if known_at is None:
+        standing = await alerts.standing_of(connection, list(found))
+    else:
+        heard = {
+            one: tuple(event for event in all_of if event.received_at <= known_at)
+            for one, all_of in heard.items()
+        }
+        standing = {
+            one: alerts.Standing(await alerts.open_at(connection, one, at=at, known_at=known_at), ())
+            for one in found
+        }
     tracks = await _tracks(connection, plan_of, heard, at=at)
+    if known_at is not None:
+        tracks = {
+            one: {name: track.known_by(known_at) for name, track in own.items()}
+            for one, own in tracks.items()
+        }
     return {
         one: Snapshot(
             shipment=plan_of[one],

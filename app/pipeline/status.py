@@ -7,11 +7,11 @@ from typing import Any
 
 from app.clock import Clock
 from app.domain.access import Caller, ShipmentScope, hidden_fields, may
-from app.domain.assessment import Snapshot, assess
+from app.domain.assessment import assess
 from app.domain.status import render_at, status_document, stored_view, without
 from app.errors import FieldError, Invalid, NotFound
 from app.pipeline import snapshots
-from app.store import alerts, shipments, views
+from app.store import shipments, views
 from app.store.db import Database
 from app.store.shipments import Plans
 from app.store.tables import Record
@@ -79,20 +79,11 @@ class Status:
             error = FieldError("?at", "must not be later than known_at, nor either of them than now")
             raise BadInstant("a status can only be told of the past", errors=(error,))
         async with self._db.reading() as connection:
-            snapshot = (await snapshots.load(connection, self._plans, [shipment_id], at=at))[shipment_id]
-            standing = await alerts.open_at(connection, shipment_id, at=at, known_at=known_at)
-        heard = tuple(event for event in snapshot.events if event.received_at <= known_at)
-        past = Snapshot(
-            shipment=snapshot.shipment,
-            events=heard,
-            open_alerts=snapshot.open_alerts,
-            version=row.version,
-            lanes=snapshot.lanes,
-            baseline_at=snapshot.baseline_at,
-            tracks={name: track.known_by(known_at) for name, track in snapshot.tracks.items()},
-        )
+            past = (await snapshots.load(connection, self._plans, [shipment_id], at=at, known_at=known_at))[
+                shipment_id
+            ]
         assessment = assess(past, at=at, known_at=known_at)
-        document = status_document(assessment, past, at=at, open_alerts=standing)
+        document = status_document(assessment, past, at=at)
         view = stored_view(document, past.shipment, assessment)
         return Told(without(view["document"], hidden_fields(caller.role)), row.version)
 

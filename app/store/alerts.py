@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -59,7 +59,8 @@ async def open_at(
 ) -> tuple[OpenAlert, ...]:
     """Return the alerts raised by `known_at` that were true at `at`, as far as was known by `known_at`.
 
-    One that a person closed is open until then, whether it was still true or not.
+    One that a person closed is open until then, whether it was still true or not. Their severity is the one last
+    told by `at`, or the first for what was raised later.
     """
     ended_at = sa.case((alert.c.resolved_by.is_(None), alert.c.ended_at), else_=alert.c.resolved_at)
     query = sa.select(alert).where(
@@ -68,7 +69,22 @@ async def open_at(
         alert.c.since <= at,
         sa.or_(alert.c.resolved_at.is_(None), alert.c.resolved_at > known_at, ended_at > at),
     )
-    return tuple(_open(row) for row in await connection.execute(query.order_by(alert.c.id)))
+    rows = (await connection.execute(query.order_by(alert.c.id))).all()
+    told: dict[str, Any] = {}
+    for step in await _steps(connection, [row.id for row in rows]):
+        if step.alert_id not in told or step.at <= at:
+            told[step.alert_id] = step.severity
+    return tuple(replace(_open(row), severity=told.get(row.id, row.severity)) for row in rows)
+
+
+async def _steps(connection: AsyncConnection, ids: Collection[str]) -> Sequence[Record]:
+    """Return the steps of alerts that told a severity, oldest first."""
+    query = (
+        sa.select(alert_history.c.alert_id, alert_history.c.at, alert_history.c.severity)
+        .where(alert_history.c.alert_id.in_(list(ids)))
+        .order_by(alert_history.c.id)
+    )
+    return (await connection.execute(query)).all()
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:

@@ -177,6 +177,19 @@ async def briefs(
     return {row.id: Brief(**row._mapping) for row in await connection.execute(query)}
 
 
+async def versions_at(
+    connection: AsyncConnection, ids: Collection[str], *, known_at: datetime
+) -> dict[str, int]:
+    """Return the plan version in force at an instant; absent where the shipment was not registered yet."""
+    plan = shipment_plan.c
+    query = (
+        sa.select(plan.shipment_id, sa.func.max(plan.plan_version).label("plan_version"))
+        .where(plan.shipment_id.in_(list(ids)), plan.known_from <= known_at)
+        .group_by(plan.shipment_id)
+    )
+    return {row.shipment_id: row.plan_version for row in await connection.execute(query)}
+
+
 class Plans:
     """Plans by shipment and version; a version never changes, so each is read and parsed once."""
 

@@ -205,7 +205,7 @@ def test_a_correction_of_an_unseen_shipment_is_not_there() -> None:
     ("role", "hidden"),
     [
         ("courier", {"subject_code", "prescribed_activity_mbq", "prescribed_min_mbq", "prescribed_max_mbq",
-                     "draw_volume_ml", "administered_activity_mbq"}),
+                     "draw_volume_ml", "administered_activity_mbq", "prescribed_range_mbq"}),
         ("subscriber", {"subject_code"}),
         ("device", {"subject_code"}),
         ("admin", set()),
