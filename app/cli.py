@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -17,9 +17,12 @@ from rich.progress import Progress
 
 from app.demo import run as demo_run
 from app.domain.access import Role
+from app.domain.seals import SealKey
 from app.errors import DosetrailError
 from app.main import compose, create_app, running, stored_clock
 from app.pipeline import backtest as backtests
+from app.pipeline.seals import Seals
+from app.pipeline.secrets import secret_of
 from app.settings import Settings
 from app.store import schema
 from app.store.db import Database
@@ -31,6 +34,8 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+audit_app = typer.Typer(help="The audit's seals.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
 errors = Console(stderr=True)
 
 GRACEFUL_SHUTDOWN_S = 20
@@ -88,6 +93,30 @@ def create_key(
 ) -> None:
     """Make an admin key of an organisation and print it, this once."""
     typer.echo(_run(_create_key(_settings(), organisation, role)))
+
+
+@audit_app.command("verify")
+def verify_audit(
+    anchor: Annotated[
+        list[str] | None, typer.Option(help="SEQUENCE:CODE kept elsewhere; a tail dropped since then shows.")
+    ] = None,
+) -> None:
+    """Read the whole audit against its seals; name the first entry that was changed, deleted or inserted."""
+    proof = _run(_with_seals(_settings(), lambda seals: seals.verify(anchors=anchor or ())))
+    if proof.finding is not None:
+        entry = f"audit entry {proof.finding.entry_id}: " if proof.finding.entry_id else ""
+        errors.print(f"{entry}{proof.finding.what}", markup=False, highlight=False)
+        raise typer.Exit(1)
+    typer.echo(
+        f"{proof.entries} entries under {proof.seals} seals are as they were written; "
+        f"{proof.waiting} younger ones are not sealed yet."
+    )
+
+
+@audit_app.command("anchor")
+def anchor_audit() -> None:
+    """Print the last seal, to be kept where nobody who can write the database can write."""
+    typer.echo(_run(_with_seals(_settings(), lambda seals: seals.anchor())) or "Nothing is sealed yet.")
 
 
 @app.command()
@@ -206,6 +235,15 @@ async def _create_key(settings: Settings, organisation: str, role: Role) -> str:
             await schema.migrate(db)
         house = await compose(settings, db, await stored_clock(db, settings.clock))
         return await house.keys.create_for(organisation, role)
+    finally:
+        await db.close()
+
+
+async def _with_seals(settings: Settings, ask: Callable[[Seals], Awaitable[T]]) -> T:
+    db = Database(settings.database_url)
+    try:
+        clock = await stored_clock(db, settings.clock)
+        return await ask(Seals(db, clock, [SealKey.of(secret_of(settings))]))
     finally:
         await db.close()
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI
 
 from app.clock import Anchor, Clock, parse_clock, wall_now
+from app.domain.seals import SealKey
 from app.errors import Conflict, Invalid
 from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
@@ -19,23 +20,27 @@ from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
 from app.pipeline.handling import Handling
 from app.pipeline.house import House
+from app.pipeline.idempotency import Idempotency
 from app.pipeline.ingest import Ingest
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
 from app.pipeline.lanes import Lanes
 from app.pipeline.questions import Questions
+from app.pipeline.rates import Rates
 from app.pipeline.readings import Readings
 from app.pipeline.record import Record
 from app.pipeline.reference import Reference
 from app.pipeline.register import Register
 from app.pipeline.replan import Replan
-from app.pipeline.secrets import cipher_of
+from app.pipeline.seals import Seals
+from app.pipeline.secrets import cipher_of, secret_of
 from app.pipeline.status import Status
 from app.pipeline.thresholds import OwnThresholds
 from app.pipeline.triage import Triage
 from app.pipeline.webhooks import Webhooks
 from app.routers import (
     alerts,
+    audit,
     errors_page,
     escalation,
     events,
@@ -62,6 +67,7 @@ from app.telemetry import Metrics, configure_logging
 
 ROUTERS: Sequence[APIRouter] = (
     keys.router,
+    audit.router,
     reference.router,
     lanes.router,
     shipments.router,
@@ -160,6 +166,9 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         metrics=metrics,
         beats=beats,
         keys=Keys(db, clock),
+        rates=Rates(db, clock),
+        idempotency=Idempotency(db, clock),
+        seals=Seals(db, clock, [SealKey.of(secret_of(settings))]),
         reference=Reference(db, clock),
         lanes=Lanes(db, clock),
         register=Register(db, clock, plans),

@@ -80,6 +80,7 @@ class Caller:
     site_code: str | None = None
     carrier: str | None = None
     study: str | None = None
+    rate_limit_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

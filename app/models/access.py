@@ -5,6 +5,7 @@ from typing import Self
 
 import sqlalchemy as sa
 from pydantic import ConfigDict, model_validator
+from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
 from app.domain.access import Role
@@ -32,6 +33,7 @@ class ApiKeyCreate(Wire):
     carrier: Code | None = None
     study: Code | None = None
     expires_at: Instant | None = None
+    rate_limit_per_minute: int | None = WireField(default=None, ge=1, le=1_000_000)
 
     @model_validator(mode="after")
     def _bindings_fit_the_role(self) -> Self:
@@ -59,6 +61,7 @@ class ApiKeyRead(Wire):
     created_at: Instant
     expires_at: Instant | None
     revoked_at: Instant | None
+    rate_limit_per_minute: int | None
 
 
 class ApiKeyCreated(ApiKeyRead):
@@ -87,3 +90,12 @@ class ApiKey(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    rate_limit_per_minute: int | None = None
+
+
+class RateBucket(SQLModel, table=True):
+    """What a key has spent of its rate: its requests are paid for up to this instant (wall, µs since 1970)."""
+
+    __tablename__ = "rate_bucket"
+    key_id: str = Field(sa_type=IdType, primary_key=True)
+    spent_until_us: int = Field(sa_type=sa.BigInteger)

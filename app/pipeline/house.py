@@ -9,16 +9,19 @@ from app.pipeline.beats import Beats
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
 from app.pipeline.handling import Handling
+from app.pipeline.idempotency import Idempotency
 from app.pipeline.ingest import Receipt, Submission
 from app.pipeline.intake import Intake
 from app.pipeline.keys import Keys
 from app.pipeline.lanes import Lanes
 from app.pipeline.questions import Questions
+from app.pipeline.rates import Rates
 from app.pipeline.readings import Readings
 from app.pipeline.record import Record
 from app.pipeline.reference import Reference
 from app.pipeline.register import Register
 from app.pipeline.replan import Replan
+from app.pipeline.seals import Seals
 from app.pipeline.status import Status
 from app.pipeline.thresholds import OwnThresholds
 from app.pipeline.triage import Triage
@@ -38,6 +41,9 @@ class House:
     metrics: Metrics
     beats: Beats
     keys: Keys
+    rates: Rates
+    idempotency: Idempotency
+    seals: Seals
     reference: Reference
     lanes: Lanes
     register: Register

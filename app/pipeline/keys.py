@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.access import Caller, Role
+from app.domain.status import instant_text
 from app.errors import FieldError, Invalid, NotFound
 from app.models.access import ApiKeyCreate
 from app.models.base import new_id
@@ -21,6 +22,8 @@ REMEMBERED = timedelta(seconds=2)
 """How long a key that was revoked in another process is still believed in this one."""
 REMEMBERED_MAX = 10_000
 BOOTSTRAP_NAME = "bootstrap"
+SERVICE = "dosetrail"
+"""The actor of what the command line does."""
 
 
 class UnknownKey(NotFound):
@@ -95,7 +98,7 @@ class Keys:
                 action="create",
                 object_kind="api_key",
                 object_id=row["id"],
-                new={"name": body.name, "role": body.role},
+                new=_audited(row),
             )
         return row, text
 
@@ -118,6 +121,8 @@ class Keys:
                 action="revoke",
                 object_kind="api_key",
                 object_id=key_id,
+                old={"revoked_at": None},
+                new={"revoked_at": instant_text(at)},
             )
         self._known.pop(row.hash, None)
 
@@ -143,6 +148,16 @@ class Keys:
         body = ApiKeyCreate(name=BOOTSTRAP_NAME, role=role)
         row, _ = new_key(organisation_id, body, site_code=None, at=at)
         await access.insert_key(connection, row | {"hash": digest(text)})
+        await audit.append(
+            connection,
+            organisation_id=organisation_id,
+            at=at,
+            actor=SERVICE,
+            action="create",
+            object_kind="api_key",
+            object_id=row["id"],
+            new=_audited(row),
+        )
 
 
 def digest(text: str) -> str:
@@ -167,6 +182,11 @@ def new_key(
     return row, text
 
 
+def _audited(row: dict[str, Any]) -> dict[str, Any]:
+    names = ("name", "role", "source", "site_id", "carrier", "study", "rate_limit_per_minute")
+    return {name: row[name] for name in names if row[name] is not None}
+
+
 def _caller(row: Record) -> Caller:
     return Caller(
         key_id=row.id,
@@ -178,4 +198,5 @@ def _caller(row: Record) -> Caller:
         site_code=row.site_code,
         carrier=row.carrier,
         study=row.study,
+        rate_limit_per_minute=row.rate_limit_per_minute,
     )

@@ -54,13 +54,22 @@ def new_secret() -> str:
 
 
 def cipher_of(settings: Settings) -> Cipher:
-    """Return the cipher of an installation; beside a SQLite file its key is made and kept when none is set.
+    """Return the cipher of an installation.
 
     Raises:
         NoSecretKey: PostgreSQL without a key, or a key that is none.
     """
+    return Cipher(secret_of(settings))
+
+
+def secret_of(settings: Settings) -> str:
+    """Return the installation's key; beside a SQLite file it is made and kept when none is set.
+
+    Raises:
+        NoSecretKey: PostgreSQL without a key.
+    """
     if settings.secret_key is not None:
-        return Cipher(settings.secret_key)
+        return settings.secret_key
     if settings.sqlite_path is None:
         raise NoSecretKey(
             "set DOSETRAIL_SECRET_KEY (32 bytes, url-safe base64): PostgreSQL has no place to keep it"
@@ -70,4 +79,4 @@ def cipher_of(settings: Settings) -> Cipher:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(Fernet.generate_key().decode())
-    return Cipher(path.read_text(encoding="ascii").strip())
+    return path.read_text(encoding="ascii").strip()

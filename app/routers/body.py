@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from app.formats import strict_json
+from app.routers import once
 from app.routers.dependencies import Requires
 from app.routers.middleware import header
 from app.routers.problems import BodyTooLarge, UnsupportedMediaType
@@ -26,16 +27,19 @@ class CheckedRoute(APIRoute):
         handler = super().get_route_handler()
         guards = [one.call for one in self.dependant.dependencies if isinstance(one.call, Requires)]
         takes_body = self.body_field is not None
+        creates = self.status_code == 201 and "POST" in (self.methods or ())
 
         async def checked(request: Request) -> Response:
             for guard in guards:
                 await guard(request)
+            value = None
             if takes_body:
                 value = await json_body(request, limit=BODY_MAX)
                 # Starlette's own caches: FastAPI then reads what was already parsed.
                 request._json = value
                 request._body = b"-"
-            return await handler(request)
+            repeatable = once.repeatable(request, value) if creates else None
+            return await (once.answer(request, repeatable, handler) if repeatable else handler(request))
 
         return checked
 

@@ -41,6 +41,8 @@ class Requires:
         if caller is None:
             caller = await authenticate(house_of(request).keys, header(request.scope, b"authorization"))
             request.state.caller = caller
+            if caller.rate_limit_per_minute is not None:
+                await house_of(request).rates.spend(caller)
         permit(caller, self.action)
         return caller
 

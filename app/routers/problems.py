@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from app.auth import Unauthorized
 from app.errors import Conflict, DosetrailError, FieldError, Forbidden, Invalid, NotFound, Unavailable
 from app.formats.strict_json import UnparseableBody
+from app.pipeline.rates import RateLimited
 from app.telemetry import log
 
 
@@ -36,6 +37,7 @@ STATUS_OF: Mapping[type[DosetrailError], tuple[int, str]] = {
     BodyTooLarge: (413, "Body too large"),
     UnsupportedMediaType: (415, "Unsupported media type"),
     Invalid: (422, "Invalid"),
+    RateLimited: (429, "Too many requests"),
     Unavailable: (503, "Unavailable"),
 }
 _PLAIN = {
@@ -96,7 +98,7 @@ def request_id_of(request: Request) -> str:
 def problem_response(request: Request, error: DosetrailError) -> Response:
     """Return the answer to a request that failed in a way we know."""
     headers = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | RateLimited):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"

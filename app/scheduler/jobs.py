@@ -52,3 +52,16 @@ async def publish_lanes(house: House) -> int:
         log.error("publishing lane statistics failed", exc_info=error)
         house.metrics.assess_failures.labels(kind="lanes").inc()
     return 0
+
+
+async def keep_house(house: House) -> None:
+    """Seal what the audit holds below its safe horizon, and drop answers that are too old to be repeated."""
+    try:
+        while await house.seals.seal():
+            pass
+        await house.idempotency.forget()
+    except DosetrailError as error:
+        log.warning("no upkeep now", code=error.code, detail=error.detail)
+    except Exception as error:  # noqa: BLE001 - the loop's edge: the next tick tries again
+        log.error("upkeep failed", exc_info=error)
+        house.metrics.assess_failures.labels(kind="upkeep").inc()

@@ -5,21 +5,22 @@ from datetime import timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from app.pipeline.house import House
-from app.scheduler.jobs import assess_due, attend_due, publish_lanes
+from app.scheduler.jobs import assess_due, attend_due, keep_house, publish_lanes
 
 LANES_SECONDS = 30
 """Wall seconds between two looks whether lane statistics are due; they are at most once an hour of domain time."""
+UPKEEP = timedelta(seconds=15)
 
 
 def build(house: House) -> AsyncIOScheduler:
     """Return a scheduler that is not started yet; ticks that pile up are one, and never overlap."""
     scheduler = AsyncIOScheduler(timezone="UTC")
     tick = timedelta(seconds=house.settings.scheduler.tick_seconds)
-    for job in (assess_due, attend_due):
+    for job, every in ((assess_due, tick), (attend_due, tick), (keep_house, UPKEEP)):
         scheduler.add_job(
             job,
             "interval",
-            seconds=tick.total_seconds(),
+            seconds=every.total_seconds(),
             args=[house],
             id=job.__name__,
             coalesce=True,

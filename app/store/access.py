@@ -1,6 +1,6 @@
 """Organisations and keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,3 +62,13 @@ async def keys_page(
     if before_id is not None:
         query = query.where(api_key.c.id < before_id)
     return (await connection.execute(query.order_by(api_key.c.id.desc()).limit(limit))).all()
+
+
+async def key_names(
+    connection: AsyncConnection, organisation_id_: str, ids: Collection[str]
+) -> dict[str, str]:
+    """Return the names of keys by id, revoked ones too."""
+    query = sa.select(api_key.c.id, api_key.c.name).where(
+        api_key.c.organisation_id == organisation_id_, api_key.c.id.in_(list(ids))
+    )
+    return {row.id: row.name for row in await connection.execute(query)}

@@ -6,8 +6,9 @@ Raises, from every use of the database:
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import orjson
@@ -32,6 +33,21 @@ class SerializationFailed(Unavailable):
     """Two transactions crossed; the whole one may be repeated."""
 
     code = "serialization_failed"
+
+
+Also = Callable[[AsyncConnection], Awaitable[None]]
+
+_also: ContextVar[Also | None] = ContextVar("also", default=None)
+
+
+@contextmanager
+def also_writing(also: Also) -> Iterator[None]:
+    """Let the first transaction that this task commits within the block write something more, or fail with it."""
+    token = _also.set(also)
+    try:
+        yield
+    finally:
+        _also.reset(token)
 
 
 class Database:
@@ -59,6 +75,10 @@ class Database:
                     connection = await fresh.execution_options(dosetrail_writes=True)
                     async with connection.begin():
                         yield connection
+                        also = _also.get()
+                        if also is not None:
+                            _also.set(None)
+                            await also(connection)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

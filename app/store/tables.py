@@ -4,11 +4,12 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from app.models.access import ApiKey, Organisation
+from app.models.access import ApiKey, Organisation, RateBucket
 from app.models.alert import Alert, AlertHistory
-from app.models.audit import AuditEntry
+from app.models.audit import AuditEntry, AuditSeal
 from app.models.clock import ClockAnchor
 from app.models.event import Event
+from app.models.idempotency import KeptAnswer
 from app.models.lane import LaneDwellRow, LaneLegRow, LaneStatisticsRow
 from app.models.product import Product
 from app.models.reading import ReadingBucket, ReadingSeries
@@ -39,6 +40,9 @@ reading_bucket = table_of(ReadingBucket)
 alert = table_of(Alert)
 alert_history = table_of(AlertHistory)
 audit_entry = table_of(AuditEntry)
+audit_seal = table_of(AuditSeal)
+kept_answer = table_of(KeptAnswer)
+rate_bucket = table_of(RateBucket)
 clock_anchor = table_of(ClockAnchor)
 lane_leg = table_of(LaneLegRow)
 lane_dwell = table_of(LaneDwellRow)
