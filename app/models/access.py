@@ -48,6 +48,12 @@ class ApiKeyCreate(Wire):
         return self
 
 
+class KeyRotation(Wire):
+    """How long the old key goes on beside the new one."""
+
+    overlap_seconds: int = WireField(default=86_400, ge=0, le=604_800)
+
+
 class ApiKeyRead(Wire):
     """A key as it is listed: never the key itself."""
 

@@ -159,6 +159,18 @@ class ShipmentCreate(ShipmentFields):
     )
 
 
+class SummaryEta(Wire):
+    """When the shipment is expected, in a list: the median alone."""
+
+    p50: Instant | None
+
+
+class SummarySlack(Wire):
+    """Latest useful arrival minus ETA, in a list: at the median alone; negative is late."""
+
+    p50: float | None
+
+
 class ShipmentSummary(Wire):
     """A shipment in a list, with what was last assessed."""
 
@@ -169,8 +181,8 @@ class ShipmentSummary(Wire):
     product_id: Text
     site_id: Text
     state: Text
-    eta_p50_at: Instant | None
-    slack_p50_minutes: float | None
+    eta: SummaryEta
+    slack_minutes: SummarySlack
     late_probability: float | None
     worst_severity: Text | None
     created_at: Instant

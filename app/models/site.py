@@ -1,11 +1,11 @@
 """Sites: the hospitals."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, model_validator
 from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
@@ -87,6 +87,12 @@ class SitePatch(Wire):
     handling_minutes: Annotated[float, WireField(ge=0, le=10_080)] | None = None
     receiving_hours: Annotated[list[ReceivingHours], WireField(max_length=50)] | None = None
     contacts: Annotated[list[Contact], WireField(max_length=50)] | None = None
+
+    @model_validator(mode="after")
+    def _says_values(self) -> Self:
+        if not self.model_fields_set or any(getattr(self, name) is None for name in self.model_fields_set):
+            raise ValueError("say what changes; nothing of a site can be null")
+        return self
 
 
 class SiteRead(SiteCreate):

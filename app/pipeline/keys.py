@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.access import Caller, Role
+from app.domain.decay import LAST_INSTANT
 from app.domain.status import instant_text
 from app.errors import FieldError, Invalid, NotFound
 from app.models.access import ApiKeyCreate
@@ -100,6 +101,39 @@ class Keys:
                 object_id=row["id"],
                 new=_audited(row),
             )
+        return row, text
+
+    async def rotate(self, caller: Caller, key_id: str, *, overlap_s: int) -> tuple[dict[str, Any], str]:
+        """Make a successor with the same role, bindings and source, and let the old key end after the overlap.
+
+        The source stays, so an event that the old key sent is known when the new one repeats it.
+
+        Raises:
+            UnknownKey: the organisation has no such key, or it was revoked.
+        """
+        at = self._clock.now()
+        async with self._db.transaction() as connection:
+            old = await access.live_key(connection, caller.organisation_id, key_id)
+            if old is None:
+                raise UnknownKey("no such key")
+            ends_at = min(at + timedelta(seconds=overlap_s), old.expires_at or LAST_INSTANT)
+            id_ = new_id()
+            text = f"dtk_{id_}_{secrets.token_urlsafe(32)}"
+            row = dict(old._mapping) | {"id": id_, "hash": digest(text), "created_at": at}
+            await access.insert_key(connection, row)
+            await access.let_expire(connection, key_id, expires_at=ends_at)
+            await audit.append(
+                connection,
+                organisation_id=caller.organisation_id,
+                at=at,
+                actor=caller.key_id,
+                action="rotate",
+                object_kind="api_key",
+                object_id=key_id,
+                old={"expires_at": instant_text(old.expires_at) if old.expires_at else None},
+                new={"expires_at": instant_text(ends_at), "successor": id_},
+            )
+        self._known.pop(old.hash, None)
         return row, text
 
     async def revoke(self, caller: Caller, key_id: str) -> None:

@@ -1,5 +1,6 @@
 """The record of a shipment: every event as it was sent, and what has become of it."""
 
+from datetime import datetime
 from typing import Any
 
 from app.clock import Clock
@@ -29,9 +30,18 @@ class Record:
         self._db, self._clock, self._plans = db, clock, plans
 
     async def page(
-        self, caller: Caller, shipment_id: str, *, before_id: str | None, limit: int
+        self,
+        caller: Caller,
+        shipment_id: str,
+        *,
+        begins_at: datetime | None,
+        ends_at: datetime | None,
+        before_id: str | None,
+        limit: int,
     ) -> list[dict[str, Any]]:
-        """Return a shipment's events and those about its lots, newest first, JSON-ready.
+        """Return a shipment's events and those about its lots, the last heard first, JSON-ready.
+
+        `begins_at` and `ends_at` bound when they happened, half-open.
 
         Raises:
             UnknownShipment: there is none for this caller.
@@ -47,7 +57,8 @@ class Record:
             heard = (await events.of_shipments(connection, {brief.id: lots}, [brief.organisation_id]))[
                 brief.id
             ]
-            rows = await events.page(connection, brief, lots, before_id=before_id, limit=limit)
+            span = events.happened(begins_at, ends_at)
+            rows = await events.page(connection, brief, lots, span, before_id=before_id, limit=limit)
         journey, ruled = fold(plan, heard, at=self._clock.now()), rulings(heard)
         hidden = hidden_fields(caller.role)
         return [without_fields(_read(row, journey, ruled.get(row.id)), hidden) for row in rows]

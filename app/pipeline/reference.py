@@ -1,5 +1,6 @@
 """Sites and products: created and changed, each change with its audit entry."""
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from app.models.site import SiteCreate, SitePatch, SiteRead
 from app.pipeline.thresholds import check_thresholds
 from app.store import audit, reference
 from app.store.db import Database
-from app.store.tables import product, site
+from app.store.tables import Record, product, site
 
 
 class CodeTaken(Conflict):
@@ -71,8 +72,8 @@ class Reference:
         Raises:
             UnknownReference: there is no such site.
         """
-        row = await self._change(caller, site, site_id, body.model_dump(exclude_unset=True), kind="site")
-        return site_read(row)
+        changes = body.model_dump(exclude_unset=True)
+        return site_read(await self._change(caller, site, site_id, lambda _: changes, kind="site"))
 
     async def change_product(self, caller: Caller, product_id: str, changes: dict[str, Any]) -> ProductRead:
         """Change what `changes` name, and judge the product whole.
@@ -82,11 +83,13 @@ class Reference:
             UnknownReference: there is no such product.
             ValidationError: the product would not hold together.
         """
-        stored = await self.read(caller, product, product_id)
-        body = ProductCreate.model_validate(stored["fields"] | changes)
-        check_thresholds(body.thresholds)
-        values = {"name": body.name, "fields": body.model_dump(mode="json")}
-        return product_read(await self._change(caller, product, product_id, values, kind="product"))
+
+        def merged(row: Record) -> dict[str, Any]:
+            body = ProductCreate.model_validate(row.fields | changes)
+            check_thresholds(body.thresholds)
+            return {"name": body.name, "fields": body.model_dump(mode="json")}
+
+        return product_read(await self._change(caller, product, product_id, merged, kind="product"))
 
     async def read(self, caller: Caller, table: sa.Table, id_: str) -> dict[str, Any]:
         """Return one row.
@@ -123,12 +126,20 @@ class Reference:
             )
 
     async def _change(
-        self, caller: Caller, table: sa.Table, id_: str, values: dict[str, Any], *, kind: str
+        self,
+        caller: Caller,
+        table: sa.Table,
+        id_: str,
+        values_of: Callable[[Record], dict[str, Any]],
+        *,
+        kind: str,
     ) -> dict[str, Any]:
+        """Change a row to what `values_of` makes of it, while nobody else does."""
         async with self._db.transaction() as connection:
             row = await reference.row(connection, table, caller.organisation_id, id_, for_update=True)
             if row is None:
                 raise UnknownReference("no such object")
+            values = values_of(row)
             changed = values | {"version": row.version + 1}
             await connection.execute(sa.update(table).where(table.c.id == id_).values(**changed))
             await audit.append(

@@ -259,7 +259,7 @@ def assignment(device: DeviceCreate) -> DeviceAssignment:
 def first_instant(plan: Shipment) -> datetime:
     """Return the first thing that the plan knows of: a departure or a calibration."""
     calibrations = [dose.calibrated_at for dose in plan.doses if dose.calibrated_at is not None]
-    return min(plan.legs[0].planned_departure_at, *calibrations)
+    return min([plan.legs[0].planned_departure_at, *calibrations])
 
 
 async def locked(

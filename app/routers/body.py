@@ -2,12 +2,13 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from app.errors import FieldError, Invalid
 from app.formats import strict_json
 from app.routers import once
 from app.routers.dependencies import Requires
@@ -19,19 +20,28 @@ BULK_MAX = 8 * 1024 * 1024
 """Limits in bytes, after decompression. Source: the contract."""
 
 
+class UnknownQuery(Invalid):
+    """A query parameter is not known here: a mistyped filter must not list everything."""
+
+    code = "unknown_query"
+
+
 class CheckedRoute(APIRoute):
-    """A route that asks who calls before it reads the body, and reads the body strictly."""
+    """A route that asks who calls before it reads query and body, and reads both strictly."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler with its checks before it."""
         handler = super().get_route_handler()
         guards = [one.call for one in self.dependant.dependencies if isinstance(one.call, Requires)]
+        queries = {param.alias for param in self.dependant.query_params}
         takes_body = self.body_field is not None
         creates = self.status_code == 201 and "POST" in (self.methods or ())
 
         async def checked(request: Request) -> Response:
             for guard in guards:
                 await guard(request)
+            if unknown := sorted(set(request.query_params) - queries):
+                raise _unknown_query(unknown)
             value = None
             if takes_body:
                 value = await json_body(request, limit=BODY_MAX)
@@ -42,6 +52,13 @@ class CheckedRoute(APIRoute):
             return await (once.answer(request, repeatable, handler) if repeatable else handler(request))
 
         return checked
+
+
+def _unknown_query(names: Sequence[str]) -> UnknownQuery:
+    """Return the refusal of parameters that the route does not have; a name is told as far as it is sane."""
+    told = (name.encode("ascii", "replace").decode()[:80] for name in names[:20])
+    errors = tuple(FieldError(f"?{name}", "this list or object takes no such parameter") for name in told)
+    return UnknownQuery("a query parameter is not known here; it would be silently dropped", errors=errors)
 
 
 async def json_body(request: Request, *, limit: int) -> Any:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.domain.access import Caller
-from app.models.access import ApiKeyCreate, ApiKeyCreated, ApiKeyRead
+from app.models.access import ApiKeyCreate, ApiKeyCreated, ApiKeyRead, KeyRotation
 from app.routers.body import CheckedRoute
 from app.routers.dependencies import HouseDep, Requires, parse_id
 from app.routers.paging import Cursor, Limit, page_answer, page_of
@@ -42,6 +42,13 @@ async def list_keys(
             connection, caller.organisation_id, before_id=page.before_id, limit=page.wanted
         )
     return page_answer(request, page, [_read(row._mapping) for row in rows])
+
+
+@router.post("/api-keys/{key_id}/rotate", status_code=201)
+async def rotate_key(key_id: str, body: KeyRotation, caller: Manager, house: HouseDep) -> ApiKeyCreated:
+    """Make a key's successor: same role, bindings and source; the old one ends after the overlap."""
+    row, text = await house.keys.rotate(caller, parse_id(key_id), overlap_s=body.overlap_seconds)
+    return ApiKeyCreated(key=text, **{name: row[name] for name in ApiKeyRead.model_fields})
 
 
 @router.delete("/api-keys/{key_id}", status_code=204)

@@ -3,9 +3,11 @@
 from typing import Annotated, Any
 
 import orjson
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.domain.access import Caller, hidden_fields
+from app.domain.custody import State
 from app.domain.shipment import Shipment
 from app.models.base import Instant
 from app.models.shipment import (
@@ -16,12 +18,14 @@ from app.models.shipment import (
     ShipmentCreate,
     ShipmentRead,
     ShipmentSummary,
+    SummaryEta,
+    SummarySlack,
 )
 from app.routers.body import CheckedRoute
 from app.routers.dependencies import HouseDep, Requires, house_of, parse_id
-from app.routers.paging import Cursor, Limit, page_answer, page_of
+from app.routers.paging import BadCursor, Cursor, Limit, page_answer, page_of
 from app.store import shipments
-from app.store.shipments import Brief
+from app.store.shipments import Brief, Sort
 from app.store.tables import shipment as table
 
 router = APIRouter(prefix="/v1/shipments", route_class=CheckedRoute, tags=["shipments"])
@@ -46,17 +50,21 @@ async def list_shipments(
     request: Request,
     caller: Reader,
     house: HouseDep,
-    state: Text = None,
+    state: Annotated[State | None, Query()] = None,
     site_id: Text = None,
     carrier: Text = None,
     study: Text = None,
     lot: Text = None,
     reference: Text = None,
     consignment: Text = None,
+    at_risk: Annotated[
+        bool | None, Query(description="Under way, and a dose may be lost or an alert of warning stands.")
+    ] = None,
+    sort: Annotated[Sort, Query(description="`slack`: the least first.")] = "-created_at",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """List shipments, newest first, with what was last assessed."""
+    """List shipments, newest or least slack first, with what was last assessed."""
     page = page_of(request, caller, limit=limit, cursor=cursor)
     equal = {
         table.c.state: state,
@@ -69,15 +77,21 @@ async def list_shipments(
     filters += [
         shipments.tagged(kind, value) for kind, value in (("carrier", carrier), ("lot", lot)) if value
     ]
+    if at_risk is not None:
+        filters.append(shipments.at_risk() if at_risk else sa.not_(shipments.at_risk()))
     async with house.db.reading() as connection:
         rows = await shipments.page(
             connection,
             caller.organisation_id,
             filters=[*filters, *shipments.seen_by(caller)],
-            before_id=page.before_id,
+            sort=sort,
+            after=_place(page.after) if page.after is not None else None,
             limit=page.wanted,
         )
-    return page_answer(request, page, [_summary(row._mapping) for row in rows])
+    keys = [
+        f"{row.id}.{'' if row.slack_p50_minutes is None else repr(row.slack_p50_minutes)}" for row in rows
+    ]
+    return page_answer(request, page, [_summary(row._mapping) for row in rows], keys=keys)
 
 
 @router.get("/{shipment_id}", response_model=ShipmentRead)
@@ -105,12 +119,23 @@ async def list_events(
     request: Request,
     caller: Reader,
     house: HouseDep,
+    begins_at: Annotated[Instant | None, Query(alias="from", description="First instant.")] = None,
+    ends_at: Annotated[
+        Instant | None, Query(alias="until", description="First instant no more listed.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
     """List everything recorded of a shipment, newest first: as it was sent, and what it is worth now."""
     page = page_of(request, caller, limit=limit, cursor=cursor)
-    rows = await house.record.page(caller, parse_id(shipment_id), before_id=page.before_id, limit=page.wanted)
+    rows = await house.record.page(
+        caller,
+        parse_id(shipment_id),
+        begins_at=begins_at,
+        ends_at=ends_at,
+        before_id=page.before_id,
+        limit=page.wanted,
+    )
     return page_answer(request, page, rows)
 
 
@@ -157,10 +182,19 @@ def _tag(caller: Caller, version: int, minute: str) -> dict[str, str]:
     return {"ETag": f'W/"{digest}"', "Vary": "Authorization", "Cache-Control": "private, no-cache"}
 
 
+def _place(after: str) -> tuple[float | None, str]:
+    """Return the slack and the id at which a page ended."""
+    last_id, _, slack = after.partition(".")
+    try:
+        return float(slack) if slack else None, parse_id(last_id)
+    except ValueError as error:
+        raise BadCursor("the cursor does not belong to this list") from error
+
+
 def _summary(row: Any) -> dict[str, Any]:
-    return ShipmentSummary(**{name: row[name] for name in ShipmentSummary.model_fields}).model_dump(
-        mode="json"
-    )
+    own = {name: row[name] for name in ShipmentSummary.model_fields if name in row}
+    eta, slack = SummaryEta(p50=row["eta_p50_at"]), SummarySlack(p50=row["slack_p50_minutes"])
+    return ShipmentSummary(**own, eta=eta, slack_minutes=slack).model_dump(mode="json")
 
 
 def shipment_answer(brief: Brief, plan: Shipment, caller: Caller) -> dict[str, Any]:

@@ -7,16 +7,17 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from app.pipeline.house import House
 from app.scheduler.jobs import assess_due, attend_due, keep_house, publish_lanes
 
-LANES_SECONDS = 30
-"""Wall seconds between two looks whether lane statistics are due; they are at most once an hour of domain time."""
 UPKEEP = timedelta(seconds=15)
+LANES = timedelta(seconds=30)
+"""Between two looks, on the wall, whether lane statistics are due: at most once an hour of domain time."""
 
 
 def build(house: House) -> AsyncIOScheduler:
     """Return a scheduler that is not started yet; ticks that pile up are one, and never overlap."""
     scheduler = AsyncIOScheduler(timezone="UTC")
     tick = timedelta(seconds=house.settings.scheduler.tick_seconds)
-    for job, every in ((assess_due, tick), (attend_due, tick), (keep_house, UPKEEP)):
+    jobs = ((assess_due, tick), (attend_due, tick), (keep_house, UPKEEP), (publish_lanes, LANES))
+    for job, every in jobs:
         scheduler.add_job(
             job,
             "interval",
@@ -27,14 +28,4 @@ def build(house: House) -> AsyncIOScheduler:
             max_instances=1,
             misfire_grace_time=None,
         )
-    scheduler.add_job(
-        publish_lanes,
-        "interval",
-        seconds=LANES_SECONDS,
-        args=[house],
-        id=publish_lanes.__name__,
-        coalesce=True,
-        max_instances=1,
-        misfire_grace_time=None,
-    )
     return scheduler

@@ -54,6 +54,21 @@ async def revoke(
     return (await connection.execute(sa.select(api_key).where(own))).first()
 
 
+async def live_key(connection: AsyncConnection, organisation_id_: str, key_id: str) -> Record | None:
+    """Return a key of the organisation's that has not been revoked, locked against other writers; or None."""
+    query = sa.select(api_key).where(
+        api_key.c.id == key_id,
+        api_key.c.organisation_id == organisation_id_,
+        api_key.c.revoked_at.is_(None),
+    )
+    return (await connection.execute(query.with_for_update())).first()
+
+
+async def let_expire(connection: AsyncConnection, key_id: str, *, expires_at: datetime) -> None:
+    """Give a key an end."""
+    await connection.execute(sa.update(api_key).where(api_key.c.id == key_id).values(expires_at=expires_at))
+
+
 async def keys_page(
     connection: AsyncConnection, organisation_id_: str, *, before_id: str | None, limit: int
 ) -> Sequence[Record]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,15 +52,28 @@ async def of_shipments(
     return {shipment_id: tuple(found[shipment_id]) for shipment_id in lots_of}
 
 
+def happened(begins_at: datetime | None, ends_at: datetime | None) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that an event happened within a half-open span."""
+    at = event.c.effective_at
+    found = [at >= begins_at] if begins_at is not None else []
+    return found + ([at < ends_at] if ends_at is not None else [])
+
+
 async def page(
-    connection: AsyncConnection, brief: Brief, lots: Collection[str], *, before_id: str | None, limit: int
+    connection: AsyncConnection,
+    brief: Brief,
+    lots: Collection[str],
+    filters: Sequence[sa.ColumnElement[bool]],
+    *,
+    before_id: str | None,
+    limit: int,
 ) -> Sequence[Record]:
     """Return a shipment's events and those about its lots, newest first, after the one named in the list."""
     about = event.c.shipment_id == brief.id
     if lots:
         of_lots = sa.and_(event.c.organisation_id == brief.organisation_id, event.c.lot.in_(list(lots)))
         about = sa.or_(about, of_lots)
-    query = sa.select(event).where(about)
+    query = sa.select(event).where(about, *filters)
     if before_id is not None:
         query = query.where(event.c.id < before_id)
     return (await connection.execute(query.order_by(event.c.id.desc()).limit(limit))).all()

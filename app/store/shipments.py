@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.access import Caller, ShipmentScope
+from app.domain.risk import AT_RISK
 from app.domain.shipment import Shipment
 from app.store import bulk
 from app.store.tables import Record, shipment, shipment_due, shipment_plan, shipment_tag
@@ -22,6 +23,8 @@ Named = tuple[str, str, str]
 """(organisation id, kind, value): a name and whose it is."""
 
 _PLANS: TypeAdapter[Shipment] = TypeAdapter(Shipment)
+Sort = Literal["-created_at", "slack"]
+UNDER_WAY = ("planned", "in_transit", "held", "out_for_delivery")
 _TAG = ("organisation_id", "kind", "value")
 _TAGGED = frozenset({"waybill", "package_code"})
 
@@ -253,14 +256,36 @@ async def page(
     organisation_id: str,
     *,
     filters: Sequence[sa.ColumnElement[bool]],
-    before_id: str | None,
+    sort: Sort,
+    after: tuple[float | None, str] | None,
     limit: int,
 ) -> Sequence[Record]:
-    """Return shipments, newest first, that come after the one named in the list."""
+    """Return shipments: the newest first, or the ones with the least slack, those without any last.
+
+    `after` is the last one already listed, by its slack and its id.
+    """
+    own, slack = shipment.c.id, shipment.c.slack_p50_minutes
     query = sa.select(shipment).where(shipment.c.organisation_id == organisation_id, *filters)
-    if before_id is not None:
-        query = query.where(shipment.c.id < before_id)
-    return (await connection.execute(query.order_by(shipment.c.id.desc()).limit(limit))).all()
+    if after is not None:
+        query = query.where(_follows(sort, *after))
+    order = (own.desc(),) if sort == "-created_at" else (slack.asc().nulls_last(), own)
+    return (await connection.execute(query.order_by(*order).limit(limit))).all()
+
+
+def _follows(sort: Sort, last_slack: float | None, last_id: str) -> sa.ColumnElement[bool]:
+    own, slack = shipment.c.id, shipment.c.slack_p50_minutes
+    if sort == "-created_at":
+        return own < last_id
+    if last_slack is None:
+        return sa.and_(slack.is_(None), own > last_id)
+    return sa.or_(slack.is_(None), slack > last_slack, sa.and_(slack == last_slack, own > last_id))
+
+
+def at_risk() -> sa.ColumnElement[bool]:
+    """Return the condition that a shipment under way may lose a dose, or has an alert of warning or above."""
+    late = sa.func.coalesce(shipment.c.late_probability, 0.0) >= AT_RISK
+    warned = sa.func.coalesce(shipment.c.worst_severity, "info") != "info"
+    return sa.and_(shipment.c.state.in_(UNDER_WAY), sa.or_(late, warned))
 
 
 def tagged(kind: str, value: str) -> sa.ColumnElement[bool]:
