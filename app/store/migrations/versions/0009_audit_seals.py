@@ -5,8 +5,8 @@ from alembic import op
 
 from app.models.base import IdType, UtcDateTime
 
-revision = "0005"
-down_revision = "0004"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:
