@@ -17,8 +17,8 @@ _COURIER_EVENTS = frozenset({
     "lost", "position", "estimate", "leg_cancelled", "device_attached", "device_detached", "correction",
 })  # fmt: skip
 _SITE_EVENTS = frozenset({
-    "delivered", "received", "assayed", "administered", "not_administered", "returned", "damaged",
-    "device_detached", "correction",
+    "delivered", "received", "assayed", "administered", "not_administered", "disposed", "returned",
+    "damaged", "device_detached", "correction",
 })  # fmt: skip
 _QUALITY_EVENTS = frozenset({"released", "disposition", "correction"})
 

@@ -32,6 +32,7 @@ class Cause:
     leg: int | None = None
     service: str | None = None
     location: str | None = None
+    lot: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,15 +23,48 @@ class Assay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A recorded disposition: who decided what and when, what the signature means, and why.
+
+    `lot` None: it was about this shipment or dose alone.
+    """
+
+    decision: str
+    person: str
+    meaning: str
+    reason: str | None
+    decided_at: datetime
+    lot: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """What was taken out of a container for one patient; None: nobody said how much."""
+
+    activity_mbq: float | None
+    drawn_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoseCare:
-    """Quality and bedside facts of one dose; `decided` says that a disposition is recorded."""
+    """Quality and bedside facts of one dose.
+
+    `decision` is the last disposition; `rejection` the last rejection, also when another decision has followed it.
+    """
 
     quality_status: QualityStatus = "pending"
     outcome: Outcome = "open"
     outcome_cause: str | None = None
     assay: Assay | None = None
     first_punctured_at: datetime | None = None
-    decided: bool = False
+    draws: tuple[Draw, ...] = ()
+    decision: Decision | None = None
+    rejection: Decision | None = None
+
+    @property
+    def out_of_use(self) -> bool:
+        """Whether nobody will be given it any more."""
+        return self.outcome in {"not_administered", "returned", "disposed", "lost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +107,18 @@ def _released(so_far: _SoFar, event: Event) -> _SoFar:
 def _disposition(so_far: _SoFar, event: Event) -> _SoFar:
     """The last decision stands; `use_as_is` leaves it to the releases, `return` keeps the dose from use."""
     rulings: dict[str, QualityStatus] = {"reject": "rejected", "return": "quarantined"}
-    care = replace(so_far.care, decided=True)
-    return replace(so_far, care=care, ruling=rulings.get(str(event.details.get("decision"))))
+    decision = Decision(
+        decision=str(event.details.get("decision")),
+        person=str(event.details.get("person")),
+        meaning=str(event.details.get("meaning")),
+        reason=event.reason,
+        decided_at=event.effective_at,
+        lot=event.lot,
+    )
+    care = replace(so_far.care, decision=decision)
+    if decision.decision == "reject":
+        care = replace(care, rejection=decision)
+    return replace(so_far, care=care, ruling=rulings.get(decision.decision))
 
 
 def _assayed(so_far: _SoFar, event: Event) -> _SoFar:
@@ -92,8 +135,21 @@ def _first_puncture(so_far: _SoFar, event: Event) -> _SoFar:
     return replace(so_far, care=replace(so_far.care, first_punctured_at=first))
 
 
-def _administered(so_far: _SoFar, _: Event) -> _SoFar:
-    return replace(so_far, care=replace(so_far.care, outcome="administered", outcome_cause=None))
+def _administered(so_far: _SoFar, event: Event) -> _SoFar:
+    """What is given was drawn first: a container is punctured by then, whether or not anybody said so."""
+    given_mbq = event.details.get("administered_activity_mbq")
+    draw = Draw(
+        activity_mbq=None if given_mbq is None else float(given_mbq),
+        drawn_at=event.effective_at,
+    )
+    care = replace(
+        so_far.care,
+        outcome="administered",
+        outcome_cause=None,
+        draws=(*so_far.care.draws, draw),
+        first_punctured_at=so_far.care.first_punctured_at or event.effective_at,
+    )
+    return replace(so_far, care=care)
 
 
 def _not_administered(so_far: _SoFar, event: Event) -> _SoFar:
@@ -107,6 +163,10 @@ def _not_administered(so_far: _SoFar, event: Event) -> _SoFar:
 
 def _returned(so_far: _SoFar, _: Event) -> _SoFar:
     return _gone(so_far, "returned")
+
+
+def _disposed(so_far: _SoFar, _: Event) -> _SoFar:
+    return _gone(so_far, "disposed")
 
 
 def _lost(so_far: _SoFar, _: Event) -> _SoFar:
@@ -128,5 +188,6 @@ _EFFECTS: Final[dict[str, Callable[[_SoFar, Event], _SoFar]]] = {
     "administered": _administered,
     "not_administered": _not_administered,
     "returned": _returned,
+    "disposed": _disposed,
     "lost": _lost,
 }

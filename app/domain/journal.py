@@ -16,7 +16,7 @@ JOURNEY_TYPES: Final = (
     "handed_over", "customs_entered", "customs_cleared", "held", "resumed", "offloaded", "refused",
     "leg_cancelled", "damaged", "out_for_delivery", "delivery_attempted", "delivered", "received",
     "device_detached", "assayed", "first_puncture", "administered", "not_administered", "disposition",
-    "returned", "lost", "cancelled", "correction",
+    "disposed", "returned", "lost", "cancelled", "correction",
 )  # fmt: skip
 """Types by their place in a journey, which orders events of one instant. Source: the contract."""
 _RANK: Final = {name: rank for rank, name in enumerate(JOURNEY_TYPES)}

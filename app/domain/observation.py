@@ -8,7 +8,7 @@ EventType = Literal[
     "released", "picked_up", "departed", "arrived", "handed_over", "customs_entered", "customs_cleared", "held",
     "resumed", "offloaded", "refused", "out_for_delivery", "delivery_attempted", "delivered", "received", "assayed",
     "administered", "not_administered", "disposition", "returned", "lost", "damaged", "position", "estimate",
-    "leg_cancelled", "device_attached", "device_detached", "first_puncture", "correction",
+    "leg_cancelled", "device_attached", "device_detached", "first_puncture", "disposed", "correction",
 ]  # fmt: skip
 ServerEventType = Literal["replanned", "cancelled"]
 EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))

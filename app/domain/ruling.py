@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain.alerts import SHIPMENT, AlertKey, Cause, Condition, Severity
 from app.domain.custody import Journey
 from app.domain.eta import Arrival
+from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.odds import DoseOdds
 from app.domain.risk import NO_ARRIVAL
 from app.domain.shipment import Shipment
@@ -21,14 +22,26 @@ THRESHOLDS: Mapping[str, float] = {
     "arrival_after_expiry.critical": 0.50,
     "arrival_after_expiry.clear": 0.10,
     "arrival_after_expiry.critical_clear": 0.35,
+    "appointment_at_risk.warning": 0.30,
+    "appointment_at_risk.critical": 0.70,
+    "appointment_at_risk.clear": 0.15,
+    "appointment_at_risk.critical_clear": 0.50,
     "hold.customs_hours": 4.0,
+    "stalled.surface_minutes": 60.0,
+    "stalled.air_minutes": 120.0,
+    "custody_gap.hours": 12.0,
+    "outcome_missing.hours": 0.0,
     "battery_low.percent": 15.0,
     "tamper.light_lux": 20.0,
     "tamper.shock_g": 10.0,
     "tamper.tilt_deg": 80.0,
 }
 """What a product, and with a reason one shipment, may override by the same keys.
-Source: our convention (the table of alerts)."""
+
+`outcome_missing.hours` 0 means never, for it is opt-in. Source: our convention (the table of alerts)."""
+
+JUST_AFTER = timedelta(milliseconds=1)
+"""A bound belongs to the inside, so what it ends is seen just after it."""
 
 
 def thresholds_of(shipment: Shipment) -> dict[str, float]:
@@ -54,6 +67,17 @@ class Facts:
     odds: tuple[DoseOdds, ...]
     at: datetime
     thermal: Thermal = NO_THERMAL
+    lanes: LaneStatistics = PRIORS
+
+    @property
+    def planned_since(self) -> datetime:
+        """When the plan became what it is: the last re-planning, else the registration."""
+        replanned = [one.effective_at for one in self.journey.effective if one.type == "replanned"]
+        return max(replanned, default=self.shipment.registered_at)
+
+    def hours(self, key: str) -> timedelta:
+        """Return a threshold that is a number of hours."""
+        return timedelta(hours=self.threshold(key))
 
     def threshold(self, key: str) -> float:
         """Return the shipment's own threshold, else the product's, else the default."""
@@ -68,14 +92,24 @@ OpenSeverity = Mapping[str, Severity]
 """Subject → the severity now open for the rule's kind: what hysteresis needs to know."""
 
 
+def _never(_facts: Facts) -> Iterable[datetime]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One kind of alert: how it is judged, in which states it is silent, and whether it reads the odds."""
+    """One kind of alert: how it is judged, in which states it is silent, and whether it reads the odds.
+
+    `wakes_at` names the instants at which time alone may change the answer of a rule that does not read the odds.
+    A rule that `speaks_always` runs in states where the shipment has ended elsewhere, too.
+    """
 
     kind: str
     judge: Callable[[Facts, OpenSeverity], Iterable[Condition]]
     silent_in: frozenset[str]
     reads_odds: bool
+    wakes_at: Callable[[Facts], Iterable[datetime]] = _never
+    speaks_always: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +130,11 @@ class Findings:
 
 def run_rules(rules: tuple[Rule, ...], facts: Facts, open_severity: Mapping[AlertKey, Severity]) -> Findings:
     """Run every rule that speaks in this state; one that raises becomes `rule_error` and stops no other."""
-    if facts.journey.state in NO_ARRIVAL:
-        return Findings(conditions=())
+    over = facts.journey.state in NO_ARRIVAL
     conditions: list[Condition] = []
     failures: list[Failure] = []
     for rule in rules:
-        if facts.journey.state in rule.silent_in:
+        if facts.journey.state in rule.silent_in or (over and not rule.speaks_always):
             continue
         mine = {subject: severity for (kind, subject), severity in open_severity.items() if kind == rule.kind}
         try:

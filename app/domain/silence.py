@@ -7,16 +7,15 @@ from datetime import UTC, datetime, timedelta
 from app.domain.alerts import AlertKey, Severity
 from app.domain.custody import Journey
 from app.domain.eta import Arrival, Forecast
+from app.domain.lanes import PRIORS
 from app.domain.odds import DosePlan, leg_facts, odds_of
 from app.domain.risk import NO_ARRIVAL
-from app.domain.rules import NEAR, PLAN_PHASE_ENDS, RULES
+from app.domain.rules import RULES
+from app.domain.rules_arrival import NEAR, PLAN_PHASE_ENDS
 from app.domain.rules_device import device_instants
-from app.domain.ruling import Facts, Rule, run_rules
+from app.domain.ruling import JUST_AFTER, Facts, Rule, run_rules
 from app.domain.shipment import Shipment
 from app.domain.thermal import NO_THERMAL, Thermal
-
-JUST_AFTER = timedelta(milliseconds=1)
-"""A bound belongs to the inside, so what it ends is seen just after it."""
 
 STRIDE = 8
 EVALUATIONS_MAX = 16
@@ -60,6 +59,7 @@ class Outlook:
             odds=odds,
             at=at,
             thermal=self.thermal,
+            lanes=self.forecast.lanes if self.forecast else PRIORS,
         )
 
 
@@ -125,18 +125,18 @@ def window_ends(outlook: Outlook) -> Iterator[datetime]:
 def _next_named(outlook: Outlook, standing: Standing) -> datetime | None:
     today = outlook.facts_at(outlook.at)
     wanted = _standing_at(outlook, outlook.at, standing, reads_odds=False)
-    for at in sorted({at for at in _named(outlook) if at > outlook.at}):
-        facts = replace(today, at=at)
-        if _found(outlook, facts, standing, reads_odds=False) != wanted:
+    for at in sorted({at for at in _named(outlook, today) if at > outlook.at}):
+        if _found(outlook, replace(today, at=at), standing, reads_odds=False) != wanted:
             return at
     return None
 
 
-def _named(outlook: Outlook) -> Iterator[datetime]:
+def _named(outlook: Outlook, today: Facts) -> Iterator[datetime]:
     yield from window_ends(outlook)
+    for rule in outlook.rules:
+        yield from rule.wakes_at(today)
     if outlook.journey.customs_since is not None:
-        hours = outlook.facts_at(outlook.at).threshold("hold.customs_hours")
-        yield outlook.journey.customs_since + timedelta(hours=hours) + JUST_AFTER
+        yield outlook.journey.customs_since + today.hours("hold.customs_hours") + JUST_AFTER
     for leg in outlook.shipment.legs:
         facts = leg_facts(outlook.journey, leg.number)
         estimate = facts.estimated_departure_at if facts else None

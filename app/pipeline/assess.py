@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -241,7 +241,7 @@ def _told(change: AlertChange) -> dict[str, Any]:
     cause = condition.cause
     return {
         "act_by": condition.act_by,
-        "cause": {"kind": cause.kind, "leg": cause.leg, "service": cause.service, "location": cause.location},
+        "cause": asdict(cause),
         "what_would_help": list(condition.what_would_help),
         "summary": condition.summary,
         "evidence": condition.evidence,

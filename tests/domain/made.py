@@ -10,6 +10,7 @@ import numpy as np
 from app.domain.bedside import DoseCare
 from app.domain.custody import Journey, LegFacts, Position
 from app.domain.eta import Arrival, Contribution, Forecast
+from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.observation import Event
 from app.domain.odds import DoseOdds, DosePlan, dose_plans, odds_of
 from app.domain.readings import CHANNELS, ReadingColumns, microseconds
@@ -139,7 +140,6 @@ def care(**changes: Any) -> DoseCare:
         "outcome_cause": None,
         "assay": None,
         "first_punctured_at": None,
-        "decided": False,
     }
     return DoseCare(**(fields | changes))
 
@@ -198,6 +198,7 @@ class Slipping:
     last_at: datetime = PLANNED + HOUR
     silent_from: datetime = DEPARTURE
     looks: int = 0
+    lanes: LaneStatistics = PRIORS
 
     def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
         self.looks += 1
@@ -232,6 +233,7 @@ class Settled:
     """The forecast of a journey that is over: it arrived, and that is that."""
 
     arrived_at: datetime
+    lanes: LaneStatistics = PRIORS
 
     def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
         return arrived(self.arrived_at)

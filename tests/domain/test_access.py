@@ -60,7 +60,7 @@ EVENTS: dict[Role, set[str]] = {
     },
     "device": set(),
     "site": {
-        "delivered", "received", "assayed", "administered", "not_administered", "returned", "damaged",
+        "delivered", "received", "assayed", "administered", "not_administered", "disposed", "returned", "damaged",
         "device_detached", "correction",
     },
     "subscriber": set(),

@@ -48,7 +48,7 @@ def test_quality_follows_releases_and_recorded_decisions(events: list[Event], st
     care = care_of(*events)["dose-1"]
 
     assert care.quality_status == status
-    assert care.decided == any(scan.type == "disposition" for scan in events)
+    assert (care.decision is not None) == any(scan.type == "disposition" for scan in events)
 
 
 def test_a_lot_decision_applies_to_the_doses_of_that_lot() -> None:

@@ -10,7 +10,8 @@ import pytest
 from app.domain.alerts import AlertKey, Cause, Condition, Severity
 from app.domain.custody import LegFacts
 from app.domain.eta import Contribution
-from app.domain.rules import RULES, in_plan_phase
+from app.domain.rules import RULES
+from app.domain.rules_arrival import in_plan_phase
 from app.domain.ruling import Facts, OpenSeverity, Rule, run_rules
 from tests.domain import made
 from tests.domain.made import DEPARTURE, USABLE_UNTIL, a_journey, a_leg, a_product, a_shipment, arriving, at
