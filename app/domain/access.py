@@ -144,15 +144,15 @@ def may(caller: Caller, action: str, scope: Scope | None = None) -> bool:
 def hidden_fields(role: Role) -> frozenset[str]:
     """Return the fields of a dose that this role never sees, in any answer, message or list.
 
-    Couriers and subscribers see no subject code. Couriers see no prescription either, nor the volume to draw and
-    the activity given, which give the prescription away.
+    Couriers and subscribers see no subject code, nor who decided what about quality. Couriers see no prescription
+    either, nor the volumes and the activity given, which give the prescription away.
     """
     if role == "courier":
         return frozenset({
             "subject_code", "prescribed_activity_mbq", "prescribed_min_mbq", "prescribed_max_mbq",
-            "draw_volume_ml", "administered_activity_mbq", "prescribed_range_mbq",
+            "draw_volume_ml", "volume_left_ml", "administered_activity_mbq", "prescribed_range_mbq", "disposition",
         })  # fmt: skip
-    return frozenset({"subject_code"}) if role in {"subscriber", "device"} else frozenset()
+    return frozenset({"subject_code", "disposition"}) if role in {"subscriber", "device"} else frozenset()
 
 
 def _sees_shipment(caller: Caller, scope: ShipmentScope) -> bool:

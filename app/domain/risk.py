@@ -1,11 +1,12 @@
 """What to say about each dose: verdict, reasons in plain words, and the activities behind them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from app.domain.custody import Journey
+from app.domain.draws import fraction_left, volume_left_ml
 from app.domain.eta import Arrival
 from app.domain.nuclides import half_life_of
 from app.domain.odds import DoseOdds, minutes_between
@@ -43,6 +44,8 @@ class DoseRisk:
     activity_at_eta_p50_mbq: float | None
     activity_at_administration_mbq: float | None
     draw_volume_ml: float | None
+    volume_left_ml: float | None
+    fraction_left: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def dose_risk(
     return DoseRisk(
         odds=odds,
         verdict=verdict,
-        verdict_reasons=reasons,
+        verdict_reasons=(*reasons, *_remarks(case, verdict)),
         half_life_s=half_life.value_s if half_life else None,
         half_life_source=half_life.source if half_life else None,
         activity_at_eta_p50_mbq=activity_of(dose, product, at=eta_at) if eta_at else None,
@@ -84,6 +87,8 @@ def dose_risk(
         if administered_at
         else None,
         draw_volume_ml=draw_volume_ml(dose, product, at=administered_at) if administered_at else None,
+        volume_left_ml=volume_left_ml(dose, product, odds.plan.care.draws),
+        fraction_left=fraction_left(dose, product, odds.plan.care.draws),
     )
 
 
@@ -219,6 +224,16 @@ def _ok(case: _Case) -> Judgement:
     if bound_at is None:
         return "ok", ("nothing ends its usable window",)
     return "ok", (_chance(case, case.odds.late_probability or 0.0, bound_at),)
+
+
+def _remarks(case: _Case, verdict: Verdict) -> Iterator[str]:
+    """Yield what the verdict does not judge and a reader must know: the patient's slot, and shaky bounds."""
+    late, required_at = case.odds.appointment_late_probability, case.odds.plan.window.required_arrival_at
+    if verdict in {"ok", "at_risk"} and late is not None and late >= AT_RISK and required_at is not None:
+        arrived = case.arrival is not None and case.arrival.arrived_at is not None
+        slot = f"its appointment needs it by {case.say(required_at)}"
+        yield f"{slot}: missed" if arrived else f"{slot}: {late:.0%} chance of missing that"
+    yield from case.odds.plan.window.caveats
 
 
 def _chance(case: _Case, late: float, bound_at: datetime) -> str:

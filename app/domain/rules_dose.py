@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from app.domain.alerts import Cause, Condition, dose_subject
 from app.domain.assays import Comparison, compare
-from app.domain.odds import DoseOdds
+from app.domain.odds import DoseOdds, minutes_between
 from app.domain.risk import limit_words
 from app.domain.ruling import Facts, OpenSeverity
 from app.domain.telling import about_dose, name_of
@@ -34,8 +34,7 @@ def out_of_activity_window(facts: Facts, _open_severity: OpenSeverity) -> Iterat
             says=_outside(facts, odds, dose.administer_at, above=judged == "above"),
             would_help="Move the appointment into the window, or order another activity.",
             activity_at_administration_mbq=activity_of(dose, product, at=dose.administer_at),
-            floor_mbq=window.floor_mbq,
-            ceiling_mbq=window.ceiling_mbq,
+            minutes_outside=_minutes_outside(odds, dose.administer_at, above=judged == "above"),
         )
 
 
@@ -46,6 +45,13 @@ def _outside(facts: Facts, odds: DoseOdds, administer_at: datetime, *, above: bo
         return f"will still be above the prescribed range at its appointment, {when}{opens}"
     until = facts.say(window.usable_until) if window.usable_until else "its window's end"
     return f"has its appointment at {when}, after {until}, when {limit_words(window.binding_limit)}"
+
+
+def _minutes_outside(odds: DoseOdds, administer_at: datetime, *, above: bool) -> float | None:
+    """Return how far outside it lies, in time: a bound's activity would give the prescription away to couriers."""
+    window = odds.plan.window
+    bound_at = window.usable_from if above else window.usable_until
+    return abs(minutes_between(bound_at, administer_at)) if bound_at else None
 
 
 def not_released(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.alerts import OpenAlert
+from app.domain.assays import compare
 from app.domain.assessment import Assessment, Snapshot
+from app.domain.bedside import Decision
 from app.domain.custody import Position
 from app.domain.eta import Arrival
 from app.domain.odds import DoseOdds
@@ -56,7 +58,9 @@ def stored_view(document: Document, shipment: Shipment, assessment: Assessment) 
     """Return the document as plain JSON values, with what `render_at` needs to tell it at another instant."""
     terms = [
         {
-            "activity_mbq": dose.calibrated_activity_mbq,
+            "activity_mbq": dose.calibrated_activity_mbq * risk.fraction_left
+            if dose.calibrated_activity_mbq is not None
+            else None,
             "calibrated_at": instant_text(dose.calibrated_at) if dose.calibrated_at else None,
             "half_life_s": risk.half_life_s,
         }
@@ -175,7 +179,7 @@ def _dose(risk: DoseRisk, shipment: Shipment, *, at: datetime) -> Document:
         "half_life_s": risk.half_life_s,
         "half_life_source": risk.half_life_source,
         "activity_mbq": {
-            "now": activity_of(dose, shipment.product, at=at),
+            "now": _left(activity_of(dose, shipment.product, at=at), risk.fraction_left),
             "at_eta_p50": risk.activity_at_eta_p50_mbq,
             "at_administration": risk.activity_at_administration_mbq,
         },
@@ -189,11 +193,31 @@ def _dose(risk: DoseRisk, shipment: Shipment, *, at: datetime) -> Document:
         "appointment_late_probability": odds.appointment_late_probability,
         "slack_minutes": _slack(odds),
         "draw_volume_ml": risk.draw_volume_ml,
+        "volume_left_ml": risk.volume_left_ml,
         "verdict": risk.verdict,
         "verdict_reasons": list(risk.verdict_reasons),
         "quality_status": care.quality_status,
+        "disposition": _disposition(care.decision),
         "outcome": care.outcome,
+        "outcome_cause": care.outcome_cause,
         "assay": _assay(risk, shipment),
+    }
+
+
+def _left(activity_mbq: float | None, fraction: float) -> float | None:
+    return None if activity_mbq is None else activity_mbq * fraction
+
+
+def _disposition(decision: Decision | None) -> Document | None:
+    if decision is None:
+        return None
+    return {
+        "decision": decision.decision,
+        "person": decision.person,
+        "meaning": decision.meaning,
+        "reason": decision.reason,
+        "decided_at": decision.decided_at,
+        "lot": decision.lot,
     }
 
 
@@ -202,9 +226,13 @@ def _assay(risk: DoseRisk, shipment: Shipment) -> Document | None:
     assay = risk.odds.plan.care.assay
     if assay is None:
         return None
-    predicted_mbq = activity_of(risk.odds.plan.dose, shipment.product, at=assay.measured_at)
-    ratio = assay.measured_mbq / predicted_mbq if predicted_mbq else None
-    return {"measured_mbq": assay.measured_mbq, "measured_at": assay.measured_at, "ratio": ratio}
+    found = compare(risk.odds.plan.dose, shipment.product, assay)
+    return {
+        "measured_mbq": assay.measured_mbq,
+        "measured_at": assay.measured_at,
+        "predicted_mbq": found.predicted_mbq if found else None,
+        "ratio": found.ratio if found else None,
+    }
 
 
 def _thermal(series: SeriesThermal, assessment: Assessment) -> Document:

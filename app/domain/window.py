@@ -11,6 +11,7 @@ from typing import Literal
 
 from app.domain.decay import activity_at, decayed_to, volume_to_draw_ml
 from app.domain.nuclides import half_life_of
+from app.domain.references import counted_otherwise
 from app.domain.shipment import Dose, Product
 from app.domain.units import exact
 
@@ -22,7 +23,8 @@ class UsableWindow:
     """First and last instant at which administration may start; None: nothing bounds that side.
 
     An empty window has `usable_from` after `usable_until`. `latest_useful_arrival_at` and `required_arrival_at`
-    are the arrivals that still leave the handling time, for the dose and for the patient's slot.
+    are the arrivals that still leave the handling time, for the dose and for the patient's slot. `caveats` say in
+    words what the bounds rest on where the plan does not give the instant that they count from.
     """
 
     usable_from: datetime | None
@@ -33,6 +35,7 @@ class UsableWindow:
     required_arrival_at: datetime | None
     floor_mbq: float | None
     ceiling_mbq: float | None
+    caveats: tuple[str, ...] = ()
 
 
 def activity_bounds(dose: Dose, product: Product) -> tuple[float | None, float | None]:
@@ -103,7 +106,7 @@ def in_activity_window(
     It compares instants, not activities, so that it never contradicts the ends that `usable_window` tells.
     """
     floor_mbq, ceiling_mbq = activity_bounds(dose, product)
-    if floor_mbq is None or half_life_of(product) is None or _held_mbq(dose, product) is None:
+    if floor_mbq is None or half_life_of(product) is None or held_mbq(dose, product) is None:
         return None
     opens_at, ends_at = _level_at(dose, product, ceiling_mbq), _level_at(dose, product, floor_mbq)
     if opens_at is not None and at < opens_at:
@@ -134,6 +137,7 @@ def usable_window(
         required_arrival_at=dose.administer_at - handling if dose.administer_at else None,
         floor_mbq=floor_mbq,
         ceiling_mbq=ceiling_mbq,
+        caveats=counted_otherwise(dose, product, binding_limit=end[1] if end else None),
     )
 
 
@@ -146,19 +150,19 @@ def _level_at(dose: Dose, product: Product, level_mbq: float | None) -> datetime
     """Return the start of the administration that meets the level exactly; None where nothing has to be met."""
     if level_mbq is None or level_mbq <= 0:
         return None
-    half_life, held_mbq = half_life_of(product), _held_mbq(dose, product)
-    if half_life is None or held_mbq is None or dose.calibrated_at is None:
+    half_life, held = half_life_of(product), held_mbq(dose, product)
+    if half_life is None or held is None or dose.calibrated_at is None:
         return None
-    met_at = decayed_to(held_mbq, level_mbq, half_life_s=half_life.value_s, reference_at=dose.calibrated_at)
+    met_at = decayed_to(held, level_mbq, half_life_s=half_life.value_s, reference_at=dose.calibrated_at)
     return met_at - _lag(product)
 
 
 def _clock_ends(dose: Dose, product: Product, first_punctured_at: datetime | None) -> list[Bound]:
     """Return what ends by the clock.
 
-    Shelf life and clocks run from the dose's reference instant whatever its kind: it is the only one the maker
-    gave. Where they start elsewhere, the dose is registered with that instant as reference, or with `expires_at`.
-    The clock from first puncture runs only once the puncture is known.
+    Shelf life and clocks run from the dose's reference instant, whatever its kind: it is the only one that is given.
+    Where its kind is not the one they start from, `references` says so in words. The clock from first puncture runs
+    only once the puncture is known.
     """
     lag = _lag(product)
     ends: list[Bound] = [(dose.expires_at - lag, "label_expiry")] if dose.expires_at else []
@@ -171,7 +175,7 @@ def _clock_ends(dose: Dose, product: Product, first_punctured_at: datetime | Non
     return ends
 
 
-def _held_mbq(dose: Dose, product: Product) -> float | None:
+def held_mbq(dose: Dose, product: Product) -> float | None:
     """Return what could be given at the reference instant: the activity, or what the volume holds if it is drawn."""
     concentration = _concentration(dose, product)
     if dose.calibrated_at is None:

@@ -173,6 +173,8 @@ class EventCreate(Wire):
             named.append(self.lot)
         elif self.lot is not None:
             raise ValueError("only `released` and `disposition` may name a `lot`")
+        if self.lot is not None and self.dose is not None:
+            raise ValueError("a `lot` means all its doses everywhere; leave `dose` out, or name the shipment")
         if sum(name is not None for name in named) != 1:
             raise ValueError(
                 "name the shipment by exactly one of shipment_id, reference, waybill, package_code"

@@ -9,6 +9,7 @@ from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
 from app.domain.nuclides import NUCLIDES
+from app.domain.ruling import THRESHOLDS
 from app.domain.shipment import ClockStart, Form
 from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
 
@@ -79,6 +80,21 @@ class ProductFields(Wire):
             raise ValueError("`half_life_s` and `half_life_source` go together")
         if self.usual_activity_mbq and self.usual_activity_mbq.min > self.usual_activity_mbq.max:
             raise ValueError("`usual_activity_mbq.min` is above its `max`")
+        if self.form == "kit" and (self.draw == "by_volume" or self.concentration_mbq_per_ml is not None):
+            raise ValueError("a kit holds no activity: it has no concentration and is not drawn by volume")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_known_and_unambiguous(self) -> Self:
+        names = [clock.name for clock in self.clocks]
+        if len(set(names)) < len(names):
+            raise ValueError("two clocks have the same name, and a binding limit could not be told apart")
+        unknown = sorted(set(self.thresholds) - set(THRESHOLDS))
+        if unknown:
+            raise ValueError(f"no such threshold; known are {', '.join(sorted(THRESHOLDS))}")
+        low_c, high_c = self.storage.min_c, self.storage.max_c
+        if low_c is not None and high_c is not None and low_c > high_c:
+            raise ValueError("`storage.min_c` is above `storage.max_c`")
         return self
 
 

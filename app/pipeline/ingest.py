@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.access import Caller, CorrectionScope, OrganisationScope, may
+from app.domain.assays import assay_slip
+from app.domain.bedside import Assay
 from app.domain.custody import fold
 from app.domain.observation import Event, Location
 from app.domain.placement import candidates, needs_leg
@@ -147,6 +149,7 @@ class Ingest:
         brief, plan = _visible(batch, one)
         await self._check_correction(batch, one, brief, plan)
         _check_fit(one, plan)
+        _check_measured(one, plan)
         effective_at, suspect = _effective(one, brief)
         id_, latest_at = new_id(), batch.latest.get(brief.id) or brief.latest_event_at
         row = _row(one, id_, effective_at, shipment_id=brief.id) | {
@@ -267,6 +270,21 @@ def _check_fit(one: Submission, plan: Shipment) -> None:
         raise _bad(
             "/dose", f"the shipment has several doses: say which one was {event.type.replace('_', ' ')}"
         )
+
+
+def _check_measured(one: Submission, plan: Shipment) -> None:
+    """Refuse a measurement in another unit than MBq, which decay tells apart from one that is merely off."""
+    if one.event.type != "assayed":
+        return
+    named = one.event.dose
+    dose = next(dose for dose in plan.doses if named is None or _is(dose, named))
+    measured = Assay(
+        measured_mbq=one.event.details["measured_activity_mbq"],
+        measured_at=datetime.fromisoformat(one.event.details["measured_at"]),
+    )
+    slip = assay_slip(dose, plan.product, measured)
+    if slip:
+        raise _bad("/details/measured_activity_mbq", slip)
 
 
 def _is(dose: Dose, name: str) -> bool:

@@ -218,7 +218,9 @@ def activity_faults(dose: Mapping[str, Any], product: Product, pointer: str) -> 
             yield FieldError(f"{pointer}/{name}", "required: this product has a nuclide that decays")
     if product.usual_activity_min_mbq is None or product.usual_activity_max_mbq is None:
         return
-    for name in names:
+    # What is taken from a vial or an eluate is a part of it, and may be smaller than any slip of units.
+    whole = product.form == "unit_dose"
+    for name in names if whole else names[:1]:
         if dose[name] is not None:
             slip = unit_slip(
                 dose[name],

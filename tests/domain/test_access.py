@@ -205,9 +205,10 @@ def test_a_correction_of_an_unseen_shipment_is_not_there() -> None:
     ("role", "hidden"),
     [
         ("courier", {"subject_code", "prescribed_activity_mbq", "prescribed_min_mbq", "prescribed_max_mbq",
-                     "draw_volume_ml", "administered_activity_mbq", "prescribed_range_mbq"}),
-        ("subscriber", {"subject_code"}),
-        ("device", {"subject_code"}),
+                     "draw_volume_ml", "volume_left_ml", "administered_activity_mbq", "prescribed_range_mbq",
+                     "disposition"}),
+        ("subscriber", {"subject_code", "disposition"}),
+        ("device", {"subject_code", "disposition"}),
         ("admin", set()),
         ("operator", set()),
         ("quality", set()),

@@ -27,7 +27,7 @@ DOSE_FIELDS = {
     "dose_id", "reference", "nuclide", "half_life_s", "half_life_source", "activity_mbq", "usable_from",
     "usable_until", "opening_limit", "binding_limit", "latest_useful_arrival_at", "required_arrival_at",
     "late_probability", "appointment_late_probability", "slack_minutes", "draw_volume_ml", "verdict",
-    "verdict_reasons", "quality_status", "outcome", "assay",
+    "verdict_reasons", "quality_status", "outcome", "assay", "volume_left_ml", "disposition", "outcome_cause",
 }  # fmt: skip
 THERMAL_FIELDS = {
     "device_id", "sensor", "place", "last_c", "last_at", "min_c", "max_c", "mean_c", "mkt_c", "above_minutes",
@@ -166,6 +166,7 @@ def test_an_assay_stands_beside_the_decayed_activity(monkeypatch: pytest.MonkeyP
     assert document["doses"][0]["assay"] == {
         "measured_mbq": 7010.0,
         "measured_at": at("13:30"),
+        "predicted_mbq": pytest.approx(7400.0 * 2 ** (-13.5 / (6.6443 * 24))),
         "ratio": pytest.approx(7010.0 / (7400.0 * 2 ** (-13.5 / (6.6443 * 24)))),
     }
 
