@@ -50,6 +50,7 @@ class DoseCare:
     """Quality and bedside facts of one dose.
 
     `decision` is the last disposition; `rejection` the last rejection, also when another decision has followed it.
+    `quarantined_at`: since when a rule, and no decision, keeps it from use.
     """
 
     quality_status: QualityStatus = "pending"
@@ -60,6 +61,7 @@ class DoseCare:
     draws: tuple[Draw, ...] = ()
     decision: Decision | None = None
     rejection: Decision | None = None
+    quarantined_at: datetime | None = None
 
     @property
     def out_of_use(self) -> bool:

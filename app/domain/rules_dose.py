@@ -157,7 +157,7 @@ def delivered_unusable(facts: Facts, _open_severity: OpenSeverity) -> Iterator[C
     """Yield each dose that came too late, was damaged or is in quarantine, until somebody decides about it."""
     for odds in facts.odds:
         care = odds.plan.care
-        troubles = [one for one in _troubles(facts, odds) if not _is_decided(odds, one)]
+        troubles = list(_troubles(facts, odds))
         if not troubles or care.out_of_use:
             continue
         since, _ = min(troubles)
@@ -175,30 +175,30 @@ def delivered_unusable(facts: Facts, _open_severity: OpenSeverity) -> Iterator[C
 
 
 def _troubles(facts: Facts, odds: DoseOdds) -> Iterator[Trouble]:
+    """Yield what keeps a dose from use and nobody has decided about since it is so; a quarantine knows that itself."""
     until, journey = odds.plan.window.usable_until, facts.journey
     late = [
         (at, what)
         for at, what in ((journey.delivered_at, "delivered"), (journey.received_at, "received"))
         if at is not None and until is not None and at > until
     ]
-    if late and until is not None:
+    if late and until is not None and not _is_decided(odds, late[0][0]):
         at, what = late[0]
         limit = limit_words(odds.plan.window.binding_limit)
         yield at, f"was {what} at {facts.say(at)}, after {facts.say(until)}, when {limit}"
-    if journey.damaged_at is not None:
+    if journey.damaged_at is not None and not _is_decided(odds, journey.damaged_at):
         yield journey.damaged_at, f"was reported damaged at {facts.say(journey.damaged_at)}"
-    if odds.plan.care.quality_status == "quarantined":
-        yield _quarantined_since(facts, odds), "is in quarantine and waits for a recorded decision"
+    quarantined_at = odds.plan.care.quarantined_at
+    if quarantined_at is not None:
+        yield (
+            quarantined_at,
+            f"is in quarantine since {facts.say(quarantined_at)} and waits for a recorded decision",
+        )
 
 
-def _quarantined_since(facts: Facts, odds: DoseOdds) -> datetime:
+def _is_decided(odds: DoseOdds, since: datetime) -> bool:
     decision = odds.plan.care.decision
-    return decision.decided_at if decision else facts.journey.delivered_at or facts.at
-
-
-def _is_decided(odds: DoseOdds, trouble: Trouble) -> bool:
-    decision = odds.plan.care.decision
-    return decision is not None and decision.decided_at >= trouble[0]
+    return decision is not None and decision.decided_at >= since
 
 
 def outcome_missing(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:

@@ -112,7 +112,7 @@ def with_quarantine(
     return {
         dose.id: care[dose.id]
         if care[dose.id].quality_status == "rejected" or decided_since(journey, dose, known_at)
-        else replace(care[dose.id], quality_status="quarantined")
+        else replace(care[dose.id], quality_status="quarantined", quarantined_at=passed_at)
         for dose in shipment.doses
     }
 

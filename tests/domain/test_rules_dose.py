@@ -172,7 +172,7 @@ def test_damage_is_told_at_once_and_a_quarantine_too() -> None:
     told = found(facts(journey=damaged))["delivered_unusable"]
 
     assert (told.severity, told.since) == ("critical", at("08:30"))
-    assert "delivered_unusable" in found(facts(quality_status="quarantined"))
+    assert "delivered_unusable" in found(facts(quality_status="quarantined", quarantined_at=at("08:00")))
     assert "delivered_unusable" not in found(facts(journey=damaged, outcome="disposed"))
 
 
