@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.domain.bedside import Assay
 from app.domain.shipment import Dose, Product
-from app.domain.units import exact, unit_slip
+from app.domain.units import exact, slipped_unit
 from app.domain.window import activity_of
 
 _SLIP_ROOM = (
@@ -47,5 +47,12 @@ def assay_slip(dose: Dose, product: Product, assay: Assay) -> str | None:
     predicted_mbq = activity_of(dose, product, at=assay.measured_at)
     if not predicted_mbq:
         return None
-    low, high = predicted_mbq / _SLIP_ROOM, predicted_mbq * _SLIP_ROOM
-    return unit_slip(assay.measured_mbq, usual_min_mbq=low, usual_max_mbq=high)
+    low_mbq, high_mbq = predicted_mbq / _SLIP_ROOM, predicted_mbq * _SLIP_ROOM
+    slip = slipped_unit(assay.measured_mbq, low_mbq=low_mbq, high_mbq=high_mbq)
+    if slip is None:
+        return None
+    unit, meant_mbq = slip
+    return (
+        f"looks like {unit} written as MBq: decay predicts {predicted_mbq:.6g} MBq then; "
+        f"write {meant_mbq:.12g} if {unit} was meant"
+    )

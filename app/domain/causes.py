@@ -69,7 +69,7 @@ def cause_of(shipment: Shipment, journey: Journey, arrival: Arrival | None, *, a
 def help_for(cause: Cause, shipment: Shipment, *, act_by: datetime | None, at: datetime) -> tuple[str, ...]:
     """Return what somebody could do about it, the likeliest to help first."""
     tell_site = "Tell the site: move the appointment, shorten the handling, or order a replacement dose."
-    if act_by is not None and at > act_by:
+    if act_by is not None and at > act_by and cause.kind != "stalled":
         return (tell_site,)
     leg = next((leg for leg in shipment.legs if leg.number == cause.leg), shipment.legs[0])
     way = f"{leg.service or leg.carrier} {leg.origin}–{leg.destination}"
@@ -82,6 +82,7 @@ def help_for(cause: Cause, shipment: Shipment, *, act_by: datetime | None, at: d
         "customs": f"Ask the broker at {cause.location} what customs waits for.",
         "not_departed": f"Ask {leg.carrier} whether {way} has left with the package.",
         "not_arrived": f"Ask {leg.carrier} where {way} is.",
+        "stalled": f"Ask {leg.carrier} where the package is, and when {way} goes on.",
     }
     first = steps.get(cause.kind, f"Re-plan {way} to an earlier or faster service.")
     return first, tell_site

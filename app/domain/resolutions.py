@@ -7,6 +7,7 @@ from app.domain.odds import DoseOdds
 from app.domain.risk import NO_ARRIVAL
 from app.domain.rules_arrival import in_plan_phase
 from app.domain.ruling import Facts
+from app.domain.wording import chance
 
 _REPORTED = {
     "missed_connection": "re-planned, or the package is known to have left",
@@ -61,9 +62,8 @@ def _about_arrival(
     if alert.kind == "appointment_at_risk":
         if ("arrival_after_expiry", alert.subject) in standing:
             return "handed on to arrival_after_expiry: the dose itself is at stake"
-        chance = odds.appointment_late_probability or 0.0
-        return f"the chance of missing the appointment fell to {chance:.0%}"
-    return f"the chance of arriving too late fell to {odds.late_probability or 0.0:.0%}"
+        return f"the chance of missing the appointment fell to {chance(odds.appointment_late_probability or 0.0)}"
+    return f"the chance of arriving too late fell to {chance(odds.late_probability or 0.0)}"
 
 
 def _delivered(alert: OpenAlert, odds: DoseOdds, facts: Facts) -> str:

@@ -13,6 +13,7 @@ from app.domain.odds import DoseOdds, minutes_between
 from app.domain.shipment import Shipment
 from app.domain.site_time import counted_arrival_at, site_text
 from app.domain.window import activity_of, draw_volume_ml, in_activity_window
+from app.domain.wording import chance
 
 Verdict = Literal[
     "ok", "at_risk", "will_miss", "expired", "activity_above_range", "quarantined", "received_usable",
@@ -232,7 +233,7 @@ def _remarks(case: _Case, verdict: Verdict) -> Iterator[str]:
     if verdict in {"ok", "at_risk"} and late is not None and late >= AT_RISK and required_at is not None:
         arrived = case.arrival is not None and case.arrival.arrived_at is not None
         slot = f"its appointment needs it by {case.say(required_at)}"
-        yield f"{slot}: missed" if arrived else f"{slot}: {late:.0%} chance of missing that"
+        yield f"{slot}: missed" if arrived else f"{slot}: {chance(late)} chance of missing that"
     yield from case.odds.plan.window.caveats
 
 
@@ -245,7 +246,9 @@ def _chance(case: _Case, late: float, bound_at: datetime) -> str:
     slack = case.odds.slack_p50_minutes
     side = "after" if slack is not None and slack < 0 else "before"
     expected = "" if slack is None else f"; expected {abs(slack):.0f} minutes {side} it"
-    return f"{late:.0%} chance of arriving after {case.say(bound_at)}, the latest useful arrival{expected}"
+    return (
+        f"{chance(late)} chance of arriving after {case.say(bound_at)}, the latest useful arrival{expected}"
+    )
 
 
 _JUDGES: tuple[Callable[[_Case], Judgement | None], ...] = (

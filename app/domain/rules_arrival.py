@@ -11,6 +11,7 @@ from app.domain.risk import is_settled, limit_words
 from app.domain.ruling import Facts, OpenSeverity
 from app.domain.shipment import Shipment
 from app.domain.telling import name_of, numbers
+from app.domain.wording import chance
 
 PLAN_PHASE_ENDS = timedelta(hours=4)
 NEAR = timedelta(hours=2)
@@ -121,7 +122,7 @@ def _late_arrival(
     cause = cause_of(facts.shipment, facts.journey, facts.arrival, at=facts.at)
     bound_at = odds.plan.latest_at
     expected_at = facts.arrival.p50_at if facts.arrival else None
-    summary = f"{name_of(facts, odds)}: {late:.0%} chance of arriving too late to be used"
+    summary = f"{name_of(facts, odds)}: {chance(late)} chance of arriving too late to be used"
     summary += f"; needed by {facts.say(bound_at)}" if bound_at else ""
     summary += f", expected {facts.say(expected_at)}." if expected_at else ", arrival unknown."
     return Condition(
@@ -150,7 +151,7 @@ def _late_for_appointment(facts: Facts, odds: DoseOdds, *, severity: Severity, t
         odds.plan.dose.administer_at,
         facts.arrival.p50_at if facts.arrival else None,
     )
-    summary = f"{name_of(facts, odds)}: {late:.0%} chance of missing its appointment"
+    summary = f"{name_of(facts, odds)}: {chance(late)} chance of missing its appointment"
     summary += f" at {facts.say(appointment_at)}" if appointment_at else ""
     summary += f"; needed by {facts.say(required_at)}" if required_at else ""
     summary += f", expected {facts.say(expected_at)}" if expected_at else ", arrival unknown"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from app.domain import stalls, takeovers
-from app.domain.alerts import Cause, Condition
+from app.domain.alerts import SHIPMENT, Cause, Condition
 from app.domain.causes import held, missed_connection
 from app.domain.ruling import JUST_AFTER, Facts, OpenSeverity
 from app.domain.telling import about_shipment
@@ -87,15 +87,22 @@ def custody_gap(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Conditio
     if not due:
         return
     first = min(due, key=lambda gap: (gap.due_at, gap.leg.number))
-    legs = ", ".join(
-        f"leg {gap.leg.number}, {gap.leg.carrier} {gap.leg.origin}–{gap.leg.destination}" for gap in due
-    )
     cause = Cause(
         kind="custody_gap", leg=first.leg.number, service=first.leg.service, location=first.leg.origin
     )
-    summary = f"Nobody recorded that the carrier took the package over: {legs}"
-    yield about_shipment(
-        facts, "custody_gap", cause, first.due_at, f"{summary}; so since {facts.say(first.due_at)}."
+    legs = ", ".join(
+        f"leg {gap.leg.number}, {gap.leg.carrier} {gap.leg.origin}–{gap.leg.destination}" for gap in due
+    )
+    carriers = ", ".join(dict.fromkeys(gap.leg.carrier for gap in due))
+    yield Condition(
+        kind="custody_gap",
+        subject=SHIPMENT,
+        severity="warning",
+        since=first.due_at,
+        cause=cause,
+        summary=f"No record that the carrier took the package over: {legs}; missing since {facts.say(first.due_at)}.",
+        evidence={"legs_without_takeover": float(len(due))},
+        what_would_help=(f"Ask {carriers} for the record of the handover, and report it with its own time.",),
     )
 
 

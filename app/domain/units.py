@@ -30,18 +30,27 @@ def to_mbq(value: float, unit: str) -> float:
     return float(exact(value) * MBQ_PER[unit])
 
 
-def unit_slip(activity_mbq: float, *, usual_min_mbq: float, usual_max_mbq: float) -> str | None:
-    """Say which slip of units explains an activity outside the product's usual range.
+def slipped_unit(activity_mbq: float, *, low_mbq: float, high_mbq: float) -> tuple[str, float] | None:
+    """Return the unit that explains an activity outside this range, and what was meant, in MBq.
 
     None inside the range, and for an unusual value that no slip explains: unusual is not wrong.
     """
-    if usual_min_mbq <= activity_mbq <= usual_max_mbq:
+    if low_mbq <= activity_mbq <= high_mbq:
         return None
     for unit in ("GBq", "mCi", "kBq", "Bq", "Ci", "uCi", "TBq"):
         meant_mbq = to_mbq(activity_mbq, unit)
-        if usual_min_mbq <= meant_mbq <= usual_max_mbq:
-            return (
-                f"looks like {unit} written as MBq: usual for this product are {usual_min_mbq:.12g} to "
-                f"{usual_max_mbq:.12g} MBq; write {meant_mbq:.12g} if {unit} was meant"
-            )
+        if low_mbq <= meant_mbq <= high_mbq:
+            return unit, meant_mbq
     return None
+
+
+def unit_slip(activity_mbq: float, *, usual_min_mbq: float, usual_max_mbq: float) -> str | None:
+    """Say which slip of units explains an activity outside the product's usual range; None where none does."""
+    slip = slipped_unit(activity_mbq, low_mbq=usual_min_mbq, high_mbq=usual_max_mbq)
+    if slip is None:
+        return None
+    unit, meant_mbq = slip
+    return (
+        f"looks like {unit} written as MBq: usual for this product are {usual_min_mbq:.12g} to "
+        f"{usual_max_mbq:.12g} MBq; write {meant_mbq:.12g} if {unit} was meant"
+    )
