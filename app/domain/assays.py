@@ -3,6 +3,7 @@
 Source: radionuclide calibrators read 6 % apart in the median (30 meters, Lu-177), so no reading corrects a dose here.
 """
 
+import math
 from dataclasses import dataclass
 
 from app.domain.bedside import Assay
@@ -31,13 +32,14 @@ def compare(dose: Dose, product: Product, assay: Assay) -> Comparison | None:
     A deviation of exactly the tolerance is inside, in the decimal numbers as written.
     """
     predicted_mbq = activity_of(dose, product, at=assay.measured_at)
-    if not predicted_mbq:
+    ratio = assay.measured_mbq / predicted_mbq if predicted_mbq else math.inf
+    if not predicted_mbq or not math.isfinite(ratio):
         return None
     off = abs(exact(assay.measured_mbq) - exact(predicted_mbq))
     return Comparison(
         assay=assay,
         predicted_mbq=predicted_mbq,
-        ratio=assay.measured_mbq / predicted_mbq,
+        ratio=ratio,
         beyond_tolerance=off > exact(product.assay_tolerance) * exact(predicted_mbq),
     )
 

@@ -27,6 +27,7 @@ def fraction_left(dose: Dose, product: Product, draws: Iterable[Draw]) -> float:
             at=dose.calibrated_at,
         )
         for draw in draws
+        if draw.activity_mbq != 0
     )
     return min(max(1.0 - taken_mbq / held, 0.0), 1.0)
 

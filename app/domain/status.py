@@ -10,6 +10,7 @@ from app.domain.assays import compare
 from app.domain.assessment import Assessment, Snapshot
 from app.domain.bedside import Decision
 from app.domain.custody import Position
+from app.domain.decay import activity_at
 from app.domain.eta import Arrival
 from app.domain.odds import DoseOdds
 from app.domain.risk import DoseRisk
@@ -109,9 +110,13 @@ def without_fields(value: Any, hidden: frozenset[str]) -> Any:
 def _activity_now(terms: Document, *, at: datetime) -> float | None:
     if terms["activity_mbq"] is None or terms["calibrated_at"] is None or terms["half_life_s"] is None:
         return None
-    elapsed_s = (at - datetime.fromisoformat(terms["calibrated_at"])).total_seconds()
-    activity_mbq: float = terms["activity_mbq"] * math.exp2(-elapsed_s / terms["half_life_s"])
-    return activity_mbq
+    activity_mbq = activity_at(
+        terms["activity_mbq"],
+        half_life_s=terms["half_life_s"],
+        reference_at=datetime.fromisoformat(terms["calibrated_at"]),
+        at=at,
+    )
+    return activity_mbq if math.isfinite(activity_mbq) else None
 
 
 def _plain(value: Any) -> Any:

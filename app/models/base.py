@@ -29,8 +29,8 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-YEARS = (1900, 3000)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -91,9 +91,9 @@ def _instant(value: Any) -> Any:
 
 
 def _in_utc(value: datetime) -> datetime:
-    # Far from both ends of the calendar, where adding a span fails and PostgreSQL's driver reads infinity.
-    if not YEARS[0] < value.year < YEARS[1]:
-        raise ValueError(f"the year is out of range; it must lie between {YEARS[0]} and {YEARS[1]}")
+    """Convert, within a range that leaves room for every span a product or a plan may add."""
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"the time is out of range; years {FIRST_YEAR} to {LAST_YEAR} are meant")
     return value.astimezone(UTC)
 
 

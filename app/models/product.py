@@ -15,6 +15,9 @@ from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, 
 
 Positive = Annotated[float, WireField(gt=0, le=1e12)]
 NotNegative = Annotated[float, WireField(ge=0, le=1e12)]
+Hours = Annotated[float, WireField(gt=0, le=876_600)]  # a century
+Minutes = Annotated[float, WireField(ge=0, le=10_080)]  # a week, as for a site's handling
+Threshold = Annotated[float, WireField(ge=0, le=1_000_000)]
 Fraction = Annotated[float, WireField(ge=0, le=10)]
 Celsius = Annotated[float, WireField(ge=-273.15, le=200)]
 
@@ -23,7 +26,7 @@ class ProductClockShape(Wire):
     """A limit that runs for `hours` from `starts`."""
 
     name: Code
-    hours: Positive
+    hours: Hours
     starts: ClockStart
 
 
@@ -51,24 +54,22 @@ class ProductFields(Wire):
     name: Code
     form: Form = "unit_dose"
     nuclide: Code | None
-    half_life_s: Positive | None = None
+    half_life_s: Annotated[float, WireField(ge=1, le=1e12)] | None = None
     half_life_source: Code | None = None
-    shelf_life_hours: Positive | None = None
+    shelf_life_hours: Hours | None = None
     shelf_life_from: Literal["calibration", "reference", "end_of_synthesis", "manufacture"] = "calibration"
     clocks: Annotated[list[ProductClockShape], WireField(max_length=20)] = WireField(default_factory=list)
     lower_tolerance: Annotated[float, WireField(ge=0, lt=1)] = 0.10
     upper_tolerance: Fraction | None = 0.10
     draw: Literal["whole", "by_volume"] = "whole"
     concentration_mbq_per_ml: Positive | None = None
-    handling_minutes: NotNegative | None = None
-    administration_minutes: NotNegative = 0.0
+    handling_minutes: Minutes | None = None
+    administration_minutes: Minutes = 0.0
     bound_applies: Literal["start", "end"] = "start"
     usual_activity_mbq: ActivityRange | None = None
     assay_tolerance: Fraction = 0.10
     storage: StorageShape
-    thresholds: Annotated[dict[Code, NotNegative], WireField(max_length=100)] = WireField(
-        default_factory=dict
-    )
+    thresholds: Annotated[dict[Code, Threshold], WireField(max_length=100)] = WireField(default_factory=dict)
 
     @model_validator(mode="after")
     def _form_and_nuclide_agree(self) -> Self:
