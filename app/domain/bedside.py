@@ -64,6 +64,11 @@ class DoseCare:
     quarantined_at: datetime | None = None
 
     @property
+    def administered_mbq(self) -> float | None:
+        """What the last patient was given, if anybody said."""
+        return self.draws[-1].activity_mbq if self.draws else None
+
+    @property
     def out_of_use(self) -> bool:
         """Whether nobody will be given it any more."""
         return self.outcome in {"not_administered", "returned", "disposed", "lost"}

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from app.domain.custody import Journey
+from app.domain.deviation import remark_on
 from app.domain.draws import fraction_left, volume_left_ml
 from app.domain.eta import Arrival
 from app.domain.nuclides import half_life_of
@@ -234,6 +235,9 @@ def _remarks(case: _Case, verdict: Verdict) -> Iterator[str]:
         arrived = case.arrival is not None and case.arrival.arrived_at is not None
         slot = f"its appointment needs it by {case.say(required_at)}"
         yield f"{slot}: missed" if arrived else f"{slot}: {chance(late)} chance of missing that"
+    prescribed, given = case.odds.plan.dose.prescribed_activity_mbq, case.odds.plan.care.administered_mbq
+    if prescribed is not None and given is not None and (remark := remark_on(prescribed, given)):
+        yield remark
     yield from case.odds.plan.window.caveats
 
 

@@ -205,6 +205,7 @@ def _dose(risk: DoseRisk, shipment: Shipment, *, at: datetime) -> Document:
         "disposition": _disposition(care.decision),
         "outcome": care.outcome,
         "outcome_cause": care.outcome_cause,
+        "administered_activity_mbq": care.administered_mbq,
         "assay": _assay(risk, shipment),
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.bedside import Draw
 from app.domain.custody import LegFacts
 from app.domain.odds import act_by, dose_plans, odds_of, worst_of
 from app.domain.risk import dose_risk, is_settled, limit_words
@@ -306,3 +307,26 @@ def test_local_time_stands_with_utc_and_another_day_is_named() -> None:
 
     assert site_text(at("14:00"), site) == "Tue 06 Jan 15:00 CET (14:00Z)"
     assert site_text(at("23:30"), site) == "Wed 07 Jan 00:30 CET (06 Jan 23:30Z)"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (6000.0, None),
+        (5920.0, "given 20.0% below the prescription, which can be reportable (10 CFR 35.3045)"),
+        (8890.0, "given 20.1% above the prescription, which needed the prescriber's direction (10 CFR 35.63(d)) and "
+                 "can be reportable (10 CFR 35.3045)"),
+    ],
+)  # fmt: skip
+def test_twenty_percent_and_more_than_twenty_percent_are_kept_apart(given: float, said: str | None) -> None:
+    shipment = a_shipment(doses=(a_dose(prescribed_activity_mbq=7400.0),))
+    draw = Draw(activity_mbq=given, drawn_at=at("14:00"))
+    journey = a_journey(state="received", received_at=at("13:00"))
+    odds = made.odds(
+        shipment, made.arrived(at("13:00")), when=at("15:00"), journey=journey,
+        cares=[made.care(outcome="administered", draws=(draw,))],
+    )  # fmt: skip
+
+    risk = dose_risk(odds, shipment, journey, made.arrived(at("13:00")), at=at("15:00"))
+
+    assert risk.verdict_reasons[1:] == ((said,) if said else ())

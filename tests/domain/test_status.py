@@ -28,6 +28,7 @@ DOSE_FIELDS = {
     "usable_until", "opening_limit", "binding_limit", "latest_useful_arrival_at", "required_arrival_at",
     "late_probability", "appointment_late_probability", "slack_minutes", "draw_volume_ml", "verdict",
     "verdict_reasons", "quality_status", "outcome", "assay", "volume_left_ml", "disposition", "outcome_cause",
+    "administered_activity_mbq",
 }  # fmt: skip
 THERMAL_FIELDS = {
     "device_id", "sensor", "place", "last_c", "last_at", "min_c", "max_c", "mean_c", "mkt_c", "above_minutes",

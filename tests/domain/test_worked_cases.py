@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.domain.decay import activity_at, decayed_to, relative_uncertainty, volume_to_draw_ml
+from app.domain.deviation import deviation, may_be_reportable, needs_direction
 from app.domain.nuclides import NUCLIDES
 from app.domain.shipment import Dose, Product
-from app.domain.units import exact, to_mbq
+from app.domain.units import to_mbq
 from app.domain.window import activity_bounds, activity_of, in_activity_window, usable_window
 
 Values = dict[str, Any]
@@ -44,9 +45,6 @@ NOT_TOLD = {
     "CHN-05": dict.fromkeys(("Fr-221", "At-217", "Bi-213", "Po-213", "Tl-209", "Pb-209"), "progeny"),
     "CHN-06": dict.fromkeys(("Fr-221", "At-217", "Bi-213", "Po-213", "Tl-209", "Pb-209"), "progeny"),
     "TRN-04": {"type": "the package's type is the consignor's to decide"},
-    "TOL-02": {
-        "35_3045_activity_criterion_met": "reporting needs the patient's effective dose equivalent, too"
-    },
     "TZ-02": {"wrong_naive_wall_clock": "the mistake itself"},
 }
 """What a used case expects and the product does not tell, with the reason."""
@@ -184,12 +182,13 @@ def twenty_percent(given: Values) -> Values:
         dose(prescribed_activity_mbq=prescribed, calibrated_activity_mbq=one * 1000)
         for one in given["delivered_GBq"]
     ]
+    given_blocks = [in_activity_window(one, agent, at=REFERENCE) != "inside" for one in measured]
+    off = [deviation(prescribed, one * 1000) for one in given["delivered_GBq"]]
+    assert [needs_direction(one) for one in off] == given_blocks
     return {
-        "deviation": [
-            float(abs(exact(one) - exact(given["prescribed_GBq"])) / exact(given["prescribed_GBq"]))
-            for one in given["delivered_GBq"]
-        ],
-        "35_63_blocks_use": [in_activity_window(one, agent, at=REFERENCE) != "inside" for one in measured],
+        "deviation": [float(abs(one)) for one in off],
+        "35_3045_activity_criterion_met": [may_be_reportable(one) for one in off],
+        "35_63_blocks_use": given_blocks,
     }
 
 
