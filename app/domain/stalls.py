@@ -35,12 +35,10 @@ class Stall:
     deadline_at: datetime
 
 
-def reporting_p95_minutes() -> float:
-    """Return within how many minutes 95 of 100 scans are reported.
-
-    Source: the lognormal of `lanes`: median 5 minutes, 2 % over 2 hours.
-    """
-    return lanes.REPORTING_MEDIAN_MINUTES * math.exp(_NORMAL_P95 * lanes.REPORTING_SPREAD)
+def reporting_p95_minutes(statistics: LaneStatistics, carrier: str) -> float:
+    """Return within how many minutes 95 of 100 scans of a carrier are reported: the lognormal's own quantile."""
+    reporting = statistics.reporting(carrier)
+    return reporting.median_minutes * math.exp(_NORMAL_P95 * reporting.spread)
 
 
 def stall_of(
@@ -54,7 +52,7 @@ def stall_of(
     """
     leg, waits_for, due_at, extra_minutes = _running(shipment, journey, statistics)
     least = at_least_minutes.air_minutes if leg.mode == "air" else at_least_minutes.surface_minutes
-    patience = max(max(extra_minutes, 0.0) + reporting_p95_minutes(), least)
+    patience = max(max(extra_minutes, 0.0) + reporting_p95_minutes(statistics, leg.carrier), least)
     due_at = max(due_at, journey.progressed_at or due_at)
     place = journey.position.code or leg.origin
     deadline_at = due_at + math.ceil(patience) * _MINUTE
@@ -75,11 +73,10 @@ def _running(
     if known.arrived_at is not None and index + 1 < len(legs):
         return _departure(legs[index + 1], facts[index + 1], known.arrived_at, statistics)
     if known.arrived_at is not None:
-        return leg, "delivery", known.arrived_at, lanes.receipt().quantile_minutes(_USUAL)
+        return leg, "delivery", known.arrived_at, statistics.receipt(leg.destination).quantile_minutes(_USUAL)
     planned = leg.planned_arrival_at - leg.planned_departure_at
     due_at = known.estimated_arrival_at or (known.departed_at or leg.planned_departure_at) + planned
-    residual = statistics.transit_residuals(leg.mode, planned / _MINUTE)[0]
-    return leg, "transit", due_at, residual.quantile_minutes(_USUAL)
+    return leg, "transit", due_at, statistics.of(leg).residuals[0].quantile_minutes(_USUAL)
 
 
 def _departure(
@@ -87,12 +84,13 @@ def _departure(
 ) -> tuple[Leg, Literal["departure"], datetime, float]:
     """A service that left before the package came is followed by the next one; a van waits for the handover."""
     due_at = facts.estimated_departure_at or leg.planned_departure_at
-    extra = statistics.departure_delay[leg.mode].quantile_minutes(_USUAL)
+    extra = statistics.of(leg).delay.quantile_minutes(_USUAL)
     if ready_since is None or ready_since <= due_at:
         return leg, "departure", due_at, extra
     headway_minutes = lanes.HEADWAY_MINUTES.get(leg.mode)
     if headway_minutes is None:
-        handover = lanes.handover(leg.mode, lanes.HANDOVER_MEDIAN_MINUTES[leg.mode] * 2)
+        planned = lanes.HANDOVER_MEDIAN_MINUTES[leg.mode] * 2
+        handover = statistics.handover(leg.mode, leg.origin, planned)
         return leg, "departure", ready_since, handover.quantile_minutes(_USUAL)
     headway = headway_minutes * _MINUTE
     return leg, "departure", due_at + math.ceil((ready_since - due_at) / headway) * headway, extra
