@@ -12,17 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.access import Caller, CorrectionScope, OrganisationScope, may
-from app.domain.assays import assay_slip
-from app.domain.bedside import Assay
 from app.domain.custody import fold
 from app.domain.observation import Event, Location
 from app.domain.placement import candidates, needs_leg
-from app.domain.shipment import Dose, Shipment
+from app.domain.shipment import Shipment
 from app.domain.status import instant_text
-from app.errors import Conflict, DosetrailError, FieldError, Invalid, NotFound
+from app.errors import Conflict, DosetrailError, NotFound
 from app.models.base import new_id
 from app.models.event import EventCreate, LocationShape
 from app.pipeline.corrections import check_replacement
+from app.pipeline.fitting import bad_event, check_fit
 from app.store import audit, due, events, shipments
 from app.store.db import Database
 from app.store.events import SenderKey
@@ -32,7 +31,6 @@ SKEW_MATTERS = timedelta(seconds=60)
 FUTURE_MAX = timedelta(hours=24)
 PAST_MAX = timedelta(days=30)
 _CONTENT = tuple(EventCreate.model_fields.keys() - {"sent_at", "location"})
-ABOUT_ONE_DOSE = frozenset({"assayed", "administered", "not_administered"})
 
 
 class EventConflict(Conflict):
@@ -45,12 +43,6 @@ class UnknownShipment(NotFound):
     """No such shipment, or not the caller's."""
 
     code = "unknown_shipment"
-
-
-class BadEvent(Invalid):
-    """The event does not fit its shipment or its time."""
-
-    code = "bad_event"
 
 
 class Receipt(TypedDict):
@@ -148,8 +140,7 @@ class Ingest:
             return await self._about_lot(batch, one)
         brief, plan = _visible(batch, one)
         await self._check_correction(batch, one, brief, plan)
-        _check_fit(one, plan)
-        _check_measured(one, plan)
+        check_fit(one.event, plan)
         effective_at, suspect = _effective(one, brief)
         id_, latest_at = new_id(), batch.latest.get(brief.id) or brief.latest_event_at
         row = _row(one, id_, effective_at, shipment_id=brief.id) | {
@@ -168,7 +159,7 @@ class Ingest:
         if not holders or not may(one.caller, f"event:{one.event.type}", scope):
             raise UnknownShipment("no shipment holds this lot")
         if one.event.occurred_at > one.received_at + FUTURE_MAX:
-            raise _bad("/occurred_at", "lies more than 24 hours in the future")
+            raise bad_event("/occurred_at", "lies more than 24 hours in the future")
         effective_at = min(one.event.occurred_at, one.received_at)
         row = _row(one, new_id(), effective_at, shipment_id=None) | {
             "clock_suspect": False,
@@ -197,7 +188,7 @@ class Ingest:
             event_type=match.type if match else None,
         )
         if not may(one.caller, "event:correction", scope):
-            raise _bad("/details/corrects", "names an event that this key may not correct")
+            raise bad_event("/details/corrects", "names an event that this key may not correct")
         check_replacement(one.event.details.get("replacement"), plan, match, role=one.caller.role)
 
     async def _is_placed(
@@ -253,42 +244,10 @@ def _visible(batch: _Batch, one: Submission) -> tuple[Brief, Shipment]:
     if not seen:
         raise UnknownShipment("no such shipment")
     if len(seen) > 1:
-        raise _bad(f"/{name[1]}", "several shipments bear this; name the one by shipment_id or reference")
+        raise bad_event(
+            f"/{name[1]}", "several shipments bear this; name the one by shipment_id or reference"
+        )
     return seen[0]
-
-
-def _check_fit(one: Submission, plan: Shipment) -> None:
-    event = one.event
-    if event.leg is not None and all(leg.number != event.leg for leg in plan.all_legs):
-        raise _bad(
-            "/leg",
-            f"the plan has no such leg; its legs are {', '.join(str(leg.number) for leg in plan.legs)}",
-        )
-    if event.dose is not None and not any(_is(dose, event.dose) for dose in plan.doses):
-        raise _bad("/dose", "the shipment has no such dose; give its reference or id")
-    if event.dose is None and event.type in ABOUT_ONE_DOSE and len(plan.doses) > 1:
-        raise _bad(
-            "/dose", f"the shipment has several doses: say which one was {event.type.replace('_', ' ')}"
-        )
-
-
-def _check_measured(one: Submission, plan: Shipment) -> None:
-    """Refuse a measurement in another unit than MBq, which decay tells apart from one that is merely off."""
-    if one.event.type != "assayed":
-        return
-    named = one.event.dose
-    dose = next(dose for dose in plan.doses if named is None or _is(dose, named))
-    measured = Assay(
-        measured_mbq=one.event.details["measured_activity_mbq"],
-        measured_at=datetime.fromisoformat(one.event.details["measured_at"]),
-    )
-    slip = assay_slip(dose, plan.product, measured)
-    if slip:
-        raise _bad("/details/measured_activity_mbq", slip)
-
-
-def _is(dose: Dose, name: str) -> bool:
-    return name in (dose.reference, dose.id)
 
 
 def _effective(one: Submission, brief: Brief) -> tuple[datetime, bool]:
@@ -298,9 +257,9 @@ def _effective(one: Submission, brief: Brief) -> tuple[datetime, bool]:
         skew = one.event.sent_at - one.received_at
         occurred_at -= skew if abs(skew) > SKEW_MATTERS else timedelta(0)
     if occurred_at < brief.first_instant_at - PAST_MAX:
-        raise _bad("/occurred_at", "lies more than 30 days before the shipment's first planned instant")
+        raise bad_event("/occurred_at", "lies more than 30 days before the shipment's first planned instant")
     if occurred_at > one.received_at + FUTURE_MAX:
-        raise _bad(
+        raise bad_event(
             "/occurred_at", "lies more than 24 hours in the future; check the device's clock, or send sent_at"
         )
     return min(occurred_at, one.received_at), occurred_at > one.received_at
@@ -401,7 +360,3 @@ def _receipt(row: Any, *, duplicate: bool) -> Receipt:
         late=row["late"],
         placed=row["placed"],
     )
-
-
-def _bad(pointer: str, detail: str) -> BadEvent:
-    return BadEvent("the event does not fit its shipment", errors=(FieldError(pointer, detail),))
