@@ -7,10 +7,12 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Literal, TypeVar
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
@@ -21,6 +23,7 @@ from app.domain.seals import SealKey
 from app.errors import DosetrailError
 from app.main import compose, create_app, running, stored_clock
 from app.pipeline import backtest as backtests
+from app.pipeline.house import House
 from app.pipeline.seals import Seals
 from app.pipeline.secrets import secret_of
 from app.settings import Settings
@@ -64,7 +67,7 @@ def serve(
         access_log=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
     )
-    server = _Server(config)
+    server = _Server(config, application)
     typer.echo(f"Dosetrail serves http://{host}:{port} (documentation at /docs); stop it with Ctrl-C.")
     server.run()
     if not server.started:
@@ -175,12 +178,23 @@ def main() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, which settles down once the application has started."""
+    """Uvicorn, which settles down once the application has started, and ends open streams before it stops."""
+
+    def __init__(self, config: uvicorn.Config, application: FastAPI) -> None:
+        super().__init__(config)
+        self._application = application
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start."""
         await super().startup(sockets)
         _settle_down()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; it waits for every connection, and a stream would never end by itself."""
+        house: House | None = getattr(self._application.state, "house", None)
+        if house is not None:
+            house.streams.stop()
+        super().handle_exit(sig, frame)
 
 
 def _settle_down() -> None:

@@ -35,6 +35,7 @@ from app.pipeline.replan import Replan
 from app.pipeline.seals import Seals
 from app.pipeline.secrets import cipher_of, secret_of
 from app.pipeline.status import Status
+from app.pipeline.streams import Streams
 from app.pipeline.thresholds import OwnThresholds
 from app.pipeline.triage import Triage
 from app.pipeline.webhooks import Webhooks
@@ -53,6 +54,7 @@ from app.routers import (
     replan,
     service,
     shipments,
+    streams,
     thresholds,
     webhooks,
 )
@@ -73,6 +75,7 @@ ROUTERS: Sequence[APIRouter] = (
     shipments.router,
     replan.router,
     questions.router,
+    streams.router,
     events.router,
     readings.router,
     alerts.router,
@@ -159,6 +162,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
     metrics, plans, beats = Metrics(), Plans(), Beats(clock)
     dispatch = Dispatch(db, clock, settings, cipher_of(settings), metrics=metrics, beat=beats.dispatched)
     ingest = Ingest(db, clock, plans)
+    status, record = Status(db, clock, plans), Record(db, clock, plans)
     return House(
         settings=settings,
         clock=clock,
@@ -173,11 +177,12 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         lanes=Lanes(db, clock),
         register=Register(db, clock, plans),
         replan=Replan(db, clock, plans),
-        record=Record(db, clock, plans),
+        record=record,
         questions=Questions(db, clock, plans),
         intake=Intake(db, ingest.write, metrics=metrics, committed=lambda: None),
         readings=Readings(db, clock, plans),
-        status=Status(db, clock, plans),
+        status=status,
+        streams=Streams(db, clock, plans, status=status, record=record),
         alerts=Alerts(db, plans),
         triage=Triage(db, clock, plans),
         handling=Handling(db, clock, plans),

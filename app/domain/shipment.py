@@ -213,6 +213,11 @@ class Shipment:
         """Everyone who has, or had, a leg of it."""
         return frozenset(leg.carrier for leg in self.all_legs)
 
+    @property
+    def lots(self) -> frozenset[str]:
+        """The lots that its doses are of."""
+        return frozenset(dose.lot for dose in self.doses if dose.lot)
+
     def legs_at(self, at: datetime) -> tuple[Leg, ...]:
         """Return the legs that were the plan at `at`; a re-planning counts from just after its own instant."""
         return next((plan.legs for plan in self.former if at <= plan.until_at), self.legs)

@@ -23,6 +23,7 @@ from app.pipeline.register import Register
 from app.pipeline.replan import Replan
 from app.pipeline.seals import Seals
 from app.pipeline.status import Status
+from app.pipeline.streams import Streams
 from app.pipeline.thresholds import OwnThresholds
 from app.pipeline.triage import Triage
 from app.pipeline.webhooks import Webhooks
@@ -53,6 +54,7 @@ class House:
     intake: Intake[Submission, Receipt]
     readings: Readings
     status: Status
+    streams: Streams
     alerts: Alerts
     triage: Triage
     handling: Handling

@@ -1,19 +1,23 @@
 """The record of a shipment: every event as it was sent, and what has become of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.access import Caller, hidden_fields, may
 from app.domain.custody import Journey, fold
 from app.domain.journal import Ruling, rulings
 from app.domain.observation import Event
+from app.domain.shipment import Shipment
 from app.domain.status import without_fields
 from app.errors import NotFound
 from app.models.event import EventRead
 from app.store import events, shipments
 from app.store.db import Database
-from app.store.shipments import Plans
+from app.store.shipments import Brief, Plans
 from app.store.tables import Record as Row
 
 
@@ -47,18 +51,39 @@ class Record:
             UnknownShipment: there is none for this caller.
         """
         async with self._db.reading() as connection:
-            found = await shipments.briefs(connection, [shipment_id])
-            plans = await self._plans.load(connection, found)
-            brief = found.get(shipment_id)
-            if brief is None or not may(caller, "read:shipment", shipments.scope_of(brief, plans[brief.id])):
-                raise UnknownShipment("no such shipment")
-            plan = plans[brief.id]
-            lots = {dose.lot for dose in plan.doses if dose.lot}
-            heard = (await events.of_shipments(connection, {brief.id: lots}, [brief.organisation_id]))[
-                brief.id
-            ]
+            brief, plan, heard = await self._heard(connection, caller, shipment_id)
             span = events.happened(begins_at, ends_at)
-            rows = await events.page(connection, brief, lots, span, before_id=before_id, limit=limit)
+            rows = await events.page(connection, brief, plan.lots, span, before_id=before_id, limit=limit)
+        return self._told(caller, plan, heard, rows)
+
+    async def after(
+        self, caller: Caller, shipment_id: str, *, after_id: str | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return the events heard after one, in the order in which they were heard, JSON-ready.
+
+        Raises:
+            UnknownShipment: there is none for this caller.
+        """
+        async with self._db.reading() as connection:
+            brief, plan, heard = await self._heard(connection, caller, shipment_id)
+            rows = await events.after(connection, brief, plan.lots, after_id=after_id, limit=limit)
+        return self._told(caller, plan, heard, rows) if rows else []
+
+    async def _heard(
+        self, connection: AsyncConnection, caller: Caller, shipment_id: str
+    ) -> tuple[Brief, Shipment, tuple[Event, ...]]:
+        found = await shipments.briefs(connection, [shipment_id])
+        plans = await self._plans.load(connection, found)
+        brief = found.get(shipment_id)
+        if brief is None or not may(caller, "read:shipment", shipments.scope_of(brief, plans[brief.id])):
+            raise UnknownShipment("no such shipment")
+        plan = plans[brief.id]
+        heard = await events.of_shipments(connection, {brief.id: plan.lots}, [brief.organisation_id])
+        return brief, plan, heard[brief.id]
+
+    def _told(
+        self, caller: Caller, plan: Shipment, heard: tuple[Event, ...], rows: Sequence[Row]
+    ) -> list[dict[str, Any]]:
         journey, ruled = fold(plan, heard, at=self._clock.now()), rulings(heard)
         hidden = hidden_fields(caller.role)
         return [without_fields(_read(row, journey, ruled.get(row.id)), hidden) for row in rows]

@@ -59,6 +59,26 @@ def happened(begins_at: datetime | None, ends_at: datetime | None) -> list[sa.Co
     return found + ([at < ends_at] if ends_at is not None else [])
 
 
+def _about(brief: Brief, lots: Collection[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that an event concerns a shipment: by itself, or by a lot that it holds."""
+    about = event.c.shipment_id == brief.id
+    if not lots:
+        return about
+    return sa.or_(
+        about, sa.and_(event.c.organisation_id == brief.organisation_id, event.c.lot.in_(list(lots)))
+    )
+
+
+async def after(
+    connection: AsyncConnection, brief: Brief, lots: Collection[str], *, after_id: str | None, limit: int
+) -> Sequence[Record]:
+    """Return the events of a shipment and its lots that were heard after one, in that order."""
+    query = sa.select(event).where(_about(brief, lots))
+    if after_id is not None:
+        query = query.where(event.c.id > after_id)
+    return (await connection.execute(query.order_by(event.c.id).limit(limit))).all()
+
+
 async def page(
     connection: AsyncConnection,
     brief: Brief,
@@ -69,11 +89,7 @@ async def page(
     limit: int,
 ) -> Sequence[Record]:
     """Return a shipment's events and those about its lots, newest first, after the one named in the list."""
-    about = event.c.shipment_id == brief.id
-    if lots:
-        of_lots = sa.and_(event.c.organisation_id == brief.organisation_id, event.c.lot.in_(list(lots)))
-        about = sa.or_(about, of_lots)
-    query = sa.select(event).where(about, *filters)
+    query = sa.select(event).where(_about(brief, lots), *filters)
     if before_id is not None:
         query = query.where(event.c.id < before_id)
     return (await connection.execute(query.order_by(event.c.id.desc()).limit(limit))).all()
