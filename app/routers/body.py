@@ -2,10 +2,11 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app.errors import FieldError, Invalid
@@ -33,7 +34,7 @@ class CheckedRoute(APIRoute):
         """Return the handler with its checks before it."""
         handler = super().get_route_handler()
         guards = [one.call for one in self.dependant.dependencies if isinstance(one.call, Requires)]
-        queries = {param.alias for param in self.dependant.query_params}
+        queries = set(_query_names(self.dependant))
         takes_body = self.body_field is not None
         creates = self.status_code == 201 and "POST" in (self.methods or ())
 
@@ -52,6 +53,13 @@ class CheckedRoute(APIRoute):
             return await (once.answer(request, repeatable, handler) if repeatable else handler(request))
 
         return checked
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """Yield the query parameters of a route and of what it depends on."""
+    yield from (param.alias for param in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
 
 
 def _unknown_query(names: Sequence[str]) -> UnknownQuery:

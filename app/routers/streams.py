@@ -44,7 +44,7 @@ async def stream_shipment(
 
     async def still() -> bool:
         try:
-            return await authenticate(house.keys, request.headers.get("authorization")) == caller
+            return await authenticate(house.keys, request.headers.get("authorization", "")) == caller
         except Unauthorized:
             return False
 

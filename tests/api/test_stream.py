@@ -37,7 +37,7 @@ async def listening(api: Api) -> AsyncIterator[str]:
     """Serve the test's own application on a port, because a stream needs a connection that stays open."""
     transport = api.client._transport
     assert isinstance(transport, httpx.ASGITransport)
-    config = uvicorn.Config(transport.app, port=0, lifespan="off", log_level="error")  # type: ignore[arg-type]
+    config = uvicorn.Config(transport.app, port=0, lifespan="off", log_level="error")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve())
