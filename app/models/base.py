@@ -103,19 +103,11 @@ def _without_nul(text: str) -> str:
     return text
 
 
-def is_id(text: str) -> bool:
-    """Say whether anything could have this id: PostgreSQL refuses to look for what is no UUID."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _id(text: str) -> str:
-    if not is_id(text):
-        raise ValueError("an id is a UUID")
-    return str(UUID(text))
+    try:
+        return str(UUID(text))
+    except ValueError as error:
+        raise ValueError("an id is a UUID") from error
 
 
 Instant = Annotated[

@@ -10,7 +10,7 @@ from app.domain.alerts import Cause, Condition
 from app.domain.ruling import Facts, OpenSeverity
 from app.pipeline.assess import Assessor
 from tests.support.alerts import Sensor, listed, look, told, walk, with_rule
-from tests.support.api import Api, hours
+from tests.support.api import START, Api, hours
 
 
 def assessor(api: Api) -> Assessor:
@@ -94,6 +94,24 @@ async def test_a_status_of_the_past_shows_the_alerts_that_were_open_then_as_far_
     assert await holds(at=hours(11.5)) is False
     assert await holds(at=hours(11.5), known_at=hours(12)) is True
     assert await holds(at=hours(9.5)) is False
+
+
+async def test_a_status_of_the_past_shows_the_severity_of_then(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensor = Sensor("warning", since=START)
+    with_rule(monkeypatch, sensor.judge)
+    shipment = await api.ship()
+    await api.assess()
+    sensor.severity = "critical"
+    api.clock.advance(hours=2)
+    await look(api, shipment)
+
+    then = await api.status(shipment, at=hours(1))
+    known_then = await api.status(shipment, at=hours(1), known_at=hours(1))
+
+    assert [one["severity"] for one in then["open_alerts"]] == ["critical"]
+    assert [one["severity"] for one in known_then["open_alerts"]] == ["warning"]
 
 
 async def test_a_rule_that_breaks_is_told_counted_and_stops_nobody(
