@@ -16,6 +16,7 @@ from app.errors import Conflict, Invalid
 from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
+from app.pipeline.curves import Curves
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
 from app.pipeline.handling import Handling
@@ -42,6 +43,7 @@ from app.pipeline.webhooks import Webhooks
 from app.routers import (
     alerts,
     audit,
+    curves,
     errors_page,
     escalation,
     events,
@@ -78,6 +80,7 @@ ROUTERS: Sequence[APIRouter] = (
     streams.router,
     events.router,
     readings.router,
+    curves.router,
     alerts.router,
     escalation.router,
     thresholds.router,
@@ -181,6 +184,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         questions=Questions(db, clock, plans),
         intake=Intake(db, ingest.write, metrics=metrics, committed=lambda: None),
         readings=Readings(db, clock, plans),
+        curves=Curves(db, clock, plans),
         status=status,
         streams=Streams(db, clock, plans, status=status, record=record),
         alerts=Alerts(db, plans),

@@ -45,10 +45,29 @@ class ReadingColumns:
 
     def known_by(self, known_at: datetime) -> "ReadingColumns":
         """Return those that had been received by then."""
-        return self.where(self.received_us <= microseconds(known_at))
+        known = self.received_us <= microseconds(known_at)
+        return self if known.all() else self.where(known)
 
-    def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "ReadingColumns":
-        """Return the chosen rows."""
+    def in_order(self) -> "ReadingColumns":
+        """Return the same, by series and instant; what is in order already costs next to nothing."""
+        later = (self.series[1:] > self.series[:-1]) | (
+            (self.series[1:] == self.series[:-1]) & (self.at_us[1:] >= self.at_us[:-1])
+        )
+        return self if later.all() else self.where(np.lexsort((self.at_us, self.series)))
+
+    def of_series(self, number: int) -> "ReadingColumns":
+        """Return the readings of one series; they must be in order."""
+        start, stop = np.searchsorted(self.series, (number, number + 1))
+        return self.where(slice(int(start), int(stop)))
+
+    def between(self, from_us: int | None, until_us: int | None) -> "ReadingColumns":
+        """Return those of one series from an instant on, before another; they must be in order."""
+        start = 0 if from_us is None else int(np.searchsorted(self.at_us, from_us))
+        stop = len(self) if until_us is None else int(np.searchsorted(self.at_us, until_us))
+        return self.where(slice(start, max(start, stop)))
+
+    def where(self, chosen: slice | NDArray[np.bool_] | NDArray[np.int64]) -> "ReadingColumns":
+        """Return the chosen rows; of a slice nothing is copied."""
         return ReadingColumns(
             series=self.series[chosen],
             at_us=self.at_us[chosen],

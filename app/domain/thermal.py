@@ -166,9 +166,9 @@ def _judged(
             series=empty, at_us=empty, received_us=empty, values=np.empty((0, len(CHANNELS)))
         )
         return SeriesThermal(device=device, windows=tuple(windows), readings=none)
-    parts = [track.where(_inside(window, track.at_us, at=at)) for window in windows]
+    parts = [_inside(window, track, at=at) for window in windows]
     counted = _together(parts)
-    measured = [part.where(~np.isnan(part.values[:, _TEMPERATURE])) for part in parts]
+    measured = [_measured_only(part) for part in parts]
     plain = SeriesThermal(device=device, windows=tuple(windows), readings=counted)
     return plain if not any(map(len, measured)) else _measured(plain, measured, storage)
 
@@ -202,13 +202,24 @@ def _measured(series: SeriesThermal, parts: Sequence[ReadingColumns], storage: S
     )
 
 
-def _inside(window: Window, at_us: NDArray[np.int64], *, at: datetime) -> NDArray[np.bool_]:
-    inside = (at_us >= microseconds(window.from_at)) & (at_us <= microseconds(at))
-    return inside if window.until_at is None else inside & (at_us < microseconds(window.until_at))
+def _inside(window: Window, track: ReadingColumns, *, at: datetime) -> ReadingColumns:
+    """Return the readings that lie in a window and were made by `at`."""
+    until_us = microseconds(at) + 1
+    if window.until_at is not None:
+        until_us = min(until_us, microseconds(window.until_at))
+    return track.between(microseconds(window.from_at), until_us)
+
+
+def _measured_only(readings: ReadingColumns) -> ReadingColumns:
+    """Return those that have a temperature."""
+    known = ~np.isnan(readings.values[:, _TEMPERATURE])
+    return readings if known.all() else readings.where(known)
 
 
 def _together(parts: Sequence[ReadingColumns]) -> ReadingColumns:
     """Return the readings of all windows in order, each once where windows overlap."""
+    if len(parts) == 1:
+        return parts[0]
     series, at_us, received_us, values = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("series", "at_us", "received_us", "values")

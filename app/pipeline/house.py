@@ -6,6 +6,7 @@ from app.clock import Clock
 from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
+from app.pipeline.curves import Curves
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
 from app.pipeline.handling import Handling
@@ -53,6 +54,7 @@ class House:
     questions: Questions
     intake: Intake[Submission, Receipt]
     readings: Readings
+    curves: Curves
     status: Status
     streams: Streams
     alerts: Alerts

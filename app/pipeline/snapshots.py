@@ -98,11 +98,10 @@ async def _tracks(
             connection, [one.id for one in series], from_at=first_at, until_at=at + READ_AHEAD
         )
         for number, one in enumerate(series):
-            track = together.where(together.series == number)
-            track = track.where(np.argsort(track.at_us, kind="stable"))
+            track = together.of_series(number)
             for shipment_id in own:
                 if one.device_id in devices[shipment_id]:
                     since_us = microseconds(begins[shipment_id])
                     name = (one.device_id, one.sensor)
-                    found[shipment_id][name] = track.where(track.at_us >= since_us)
+                    found[shipment_id][name] = track.between(since_us, None)
     return found

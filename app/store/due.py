@@ -33,12 +33,8 @@ async def mark(connection: AsyncConnection, latest: Mapping[str, datetime | None
 
 async def touch(connection: AsyncConnection, ids: Collection[str]) -> None:
     """Note that something was heard that changes no alert: stored views are out of date, nothing is due."""
-    due = shipment_due.c
-    statement = (
-        sa.update(shipment_due).where(due.shipment_id == sa.bindparam("b_id")).values(version=due.version + 1)
-    )
-    if ids:
-        await connection.execute(statement, [{"b_id": one} for one in sorted(ids)])
+    rows = [{"shipment_id": one, "version": 0} for one in ids]
+    await bulk.update(connection, shipment_due, rows, key="shipment_id", computed=_HEARD[:1])
 
 
 async def claim(

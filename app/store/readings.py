@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,14 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.readings import Bucket, ReadingColumns, instant
 from app.models.base import new_id
+from app.store import bulk
 from app.store.packed import pack, unpack
-from app.store.tables import Record, reading_bucket, reading_series
+from app.store.tables import reading_bucket, reading_series
 
 Name = tuple[str, str]
 """(device, sensor)."""
-
-_ASKED_AT_ONCE = 10_000
-"""Bound values in one statement; both databases take 32,000."""
+_LAST = (("last_c", "COALESCE(new.last_c, old.last_c)"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +54,7 @@ async def of_devices(
     """Return every series of the devices."""
     one = reading_series.c
     query = sa.select(one.id, one.device_id, one.sensor, one.last_at, one.last_c).where(
-        one.organisation_id == organisation_id, one.device_id.in_(list(device_ids))
+        one.organisation_id == organisation_id, bulk.among(connection, one.device_id, device_ids)
     )
     return [Series(**row._mapping) for row in await connection.execute(query)]
 
@@ -67,31 +65,19 @@ async def stored(connection: AsyncConnection, wanted: Collection[tuple[str, date
     Series and hours are asked for apart, so buckets of other pairs may come along: they change nothing.
     """
     ids = sorted({series_id for series_id, _ in wanted})
-    hours = sorted({at for _, at in wanted})
-    step = max(1, _ASKED_AT_ONCE - min(len(ids), _ASKED_AT_ONCE // 2))
-    one = reading_bucket.c
-    rows: list[Record] = []
-    for low in range(0, len(ids), step):
-        for first in range(0, len(hours), step):
-            query = sa.select(one.series_id, one.channels, one.packed).where(
-                one.series_id.in_(ids[low : low + step]), one.at.in_(hours[first : first + step])
-            )
-            rows += (await connection.execute(query)).all()
-    number = {series_id: place for place, series_id in enumerate(ids)}
-    return unpack([(number[row.series_id], row.channels, row.packed) for row in rows])
+    hours = {at for _, at in wanted}
+    one = reading_bucket
+    within = bulk.among(connection, one.c.series_id, ids) & bulk.among(connection, one.c.at, hours)
+    return await _unpacked(connection, ids, within)
 
 
 async def between(
     connection: AsyncConnection, series_ids: Sequence[str], *, from_at: datetime, until_at: datetime
 ) -> ReadingColumns:
-    """Return all readings of the series in whole hours that touch the span; series are numbered as given."""
-    one = reading_bucket.c
-    query = sa.select(one.series_id, one.channels, one.packed).where(
-        one.series_id.in_(list(series_ids)), one.at >= from_at, one.at <= until_at
-    )
-    number = {series_id: place for place, series_id in enumerate(series_ids)}
-    rows = (await connection.execute(query)).all()
-    return unpack([(number[row.series_id], row.channels, row.packed) for row in rows])
+    """Return all readings of the series in whole hours that touch the span, in order; series are numbered as given."""
+    one = reading_bucket
+    within = bulk.among(connection, one.c.series_id, series_ids) & one.c.at.between(from_at, until_at)
+    return (await _unpacked(connection, series_ids, within)).in_order()
 
 
 async def write(
@@ -129,45 +115,36 @@ async def write(
 
 async def move_on(connection: AsyncConnection, newest: Mapping[str, tuple[datetime, float | None]]) -> None:
     """Write the newest reading of each series id; without a temperature the last one stays."""
-    one = reading_series.c
-    bound_c = sa.bindparam("b_c", type_=one.last_c.type)
-    statement = (
-        sa.update(reading_series)
-        .where(one.id == sa.bindparam("b_id"))
-        .values(
-            last_at=sa.bindparam("b_at", type_=one.last_at.type), last_c=sa.func.coalesce(bound_c, one.last_c)
-        )
-    )
-    rows = [{"b_id": id_, "b_at": at, "b_c": value} for id_, (at, value) in sorted(newest.items())]
-    if rows:
-        await connection.execute(statement, rows)
+    rows = [{"id": id_, "last_at": at, "last_c": value} for id_, (at, value) in newest.items()]
+    await bulk.update(connection, reading_series, rows, computed=_LAST)
+
+
+async def _unpacked(
+    connection: AsyncConnection, series_ids: Sequence[str], within: sa.ColumnElement[bool]
+) -> ReadingColumns:
+    one = reading_bucket.c
+    rows = (
+        await connection.execute(sa.select(one.series_id, one.at, one.channels, one.packed).where(within))
+    ).all()
+    number = {series_id: place for place, series_id in enumerate(series_ids)}
+    found = sorted((number[row.series_id], row.at, row.channels, row.packed) for row in rows)
+    return unpack([(place, channels, packed) for place, _, channels, packed in found])
 
 
 async def _locked(
     connection: AsyncConnection, organisation_id: str, names: Sequence[Name]
 ) -> dict[Name, Series]:
+    """Return the series that exist, locked; the same device and sensor of other pairs may come along."""
     one = reading_series.c
-    found: list[Record] = []
-    for first in range(0, len(names), _ASKED_AT_ONCE // 2):
-        query = (
-            sa.select(one.id, one.device_id, one.sensor, one.last_at, one.last_c)
-            .where(
-                one.organisation_id == organisation_id, _any_of(names[first : first + _ASKED_AT_ONCE // 2])
-            )
-            .order_by(one.device_id, one.sensor)
-            .with_for_update()
+    query = (
+        sa.select(one.id, one.device_id, one.sensor, one.last_at, one.last_c)
+        .where(
+            one.organisation_id == organisation_id,
+            bulk.among(connection, one.device_id, {device_id for device_id, _ in names}),
+            bulk.among(connection, one.sensor, {sensor for _, sensor in names}),
         )
-        found += (await connection.execute(query)).all()
-    return {(row.device_id, row.sensor): Series(**row._mapping) for row in found}
-
-
-def _any_of(names: Sequence[Name]) -> sa.ColumnElement[bool]:
-    """Return the condition that a series has one of the names, asked the cheap way where all sensors are one."""
-    one = reading_series.c
-    sensors = {sensor for _, sensor in names}
-    if len(sensors) == 1:
-        return sa.and_(
-            one.device_id.in_([device_id for device_id, _ in names]), one.sensor == next(iter(sensors))
-        )
-    wanted: list[Any] = list(names)
-    return sa.tuple_(one.device_id, one.sensor).in_(wanted)
+        .order_by(one.device_id, one.sensor)
+        .with_for_update()
+    )
+    rows = (await connection.execute(query)).all()
+    return {(row.device_id, row.sensor): Series(**row._mapping) for row in rows}
