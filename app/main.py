@@ -16,6 +16,7 @@ from app.errors import Conflict, Invalid
 from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
+from app.pipeline.calibration import Calibration
 from app.pipeline.curves import Curves
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
@@ -43,6 +44,7 @@ from app.pipeline.webhooks import Webhooks
 from app.routers import (
     alerts,
     audit,
+    calibration,
     curves,
     errors_page,
     escalation,
@@ -74,6 +76,7 @@ ROUTERS: Sequence[APIRouter] = (
     audit.router,
     reference.router,
     lanes.router,
+    calibration.router,
     shipments.router,
     replan.router,
     questions.router,
@@ -178,6 +181,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         seals=Seals(db, clock, [SealKey.of(secret_of(settings))]),
         reference=Reference(db, clock),
         lanes=Lanes(db, clock),
+        calibration=Calibration(db),
         register=Register(db, clock, plans),
         replan=Replan(db, clock, plans),
         record=record,

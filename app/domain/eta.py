@@ -80,8 +80,11 @@ class Forecast:
     journey: Journey
     lanes: LaneStatistics
 
-    def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
-        """Return the arrival as seen at `at`; by `known_at` (default `at`) all that was reported is known."""
+    def at(self, at: datetime, *, known_at: datetime | None = None, explained: bool = True) -> Arrival:
+        """Return the arrival as seen at `at`; by `known_at` (default `at`) all that was reported is known.
+
+        Not `explained`, it lacks what each segment contributes: a search over many instants needs none of that.
+        """
         planned_at = self.shipment.legs[-1].planned_arrival_at
         arrived_at = self.journey.delivered_at
         if arrived_at is not None:
@@ -95,7 +98,7 @@ class Forecast:
                 contributions=(),
                 lanes_version=self.lanes.version,
             )
-        chain = _Chain(self, at=at, heard_at=max(known_at or at, at))
+        chain = _Chain(self, at=at, heard_at=max(known_at or at, at), explained=explained)
         way = chain.run()
         known = float(way.shares.sum())
         low, middle, high = (
@@ -134,9 +137,11 @@ def forecast(shipment: Shipment, journey: Journey, lane_statistics: LaneStatisti
 class _Chain:
     """One pass along the plan at one instant."""
 
-    def __init__(self, forecast: Forecast, *, at: datetime, heard_at: datetime) -> None:
+    def __init__(
+        self, forecast: Forecast, *, at: datetime, heard_at: datetime, explained: bool = True
+    ) -> None:
         self.journey, self.lanes, self.legs = forecast.journey, forecast.lanes, forecast.shipment.legs
-        self.at = at
+        self.at, self.explained = at, explained
         first_at = min(self.legs[0].planned_departure_at, *_reported(self.journey), at) - HEAD
         remaining = self.legs[-1].planned_arrival_at - self.legs[0].planned_departure_at
         last_at = max(self.legs[-1].planned_arrival_at, at + remaining) + TAIL
@@ -297,6 +302,8 @@ class _Chain:
         way.shares = shares * self.unheard(leg.carrier)
 
     def _median_delay(self, way: _Way, planned_at: datetime) -> float:
+        if not self.explained:
+            return 0.0
         known = float(way.shares.sum())
         position = grids.quantile_position(way.shares, known / 2) if known > UNHEARD_FLOOR else None
         return way.delay_minutes if position is None else (self.grid.instant(position) - planned_at) / MINUTE
@@ -304,6 +311,8 @@ class _Chain:
     def _note(
         self, way: _Way, leg: Leg, segment: Literal["transit", "dwell"], delay_minutes: float, basis: str
     ) -> None:
+        if not self.explained:
+            return
         added = round(delay_minutes - way.delay_minutes, 1)
         way.delay_minutes = delay_minutes
         way.contributions.append(

@@ -175,6 +175,11 @@ def normal_cdf(z: Array) -> Array:
     return 0.5 * (1.0 + np.asarray(_ERF(z / math.sqrt(2)), dtype=np.float64))
 
 
+_Z: Final = np.linspace(-9.0, 9.0, 3601)
+_WAITING: Final = 1.0 - normal_cdf(_Z)
+"""The normal tail in steps of 0.005, where linear interpolation is off by 10⁻⁶ at most: this is asked all the time."""
+
+
 @cache
 def lognormal(median_minutes: float, spread: float, basis: str) -> Distribution:
     """Return a lognormal duration in whole minutes, cut at its 99.99 % point."""
@@ -203,8 +208,8 @@ def hold() -> Distribution:
 
 def unreported_share(minutes_since: Array, by: Reporting = REPORTING) -> Array:
     """Return how likely something that happened so many minutes ago has not been reported yet; 1 in the future."""
-    age = np.maximum(minutes_since, 1e-9)
-    waiting = 1.0 - normal_cdf(np.log(age / by.median_minutes) / by.spread)
+    z = np.log(np.maximum(minutes_since, 1e-9) / by.median_minutes) / by.spread
+    waiting: Array = np.interp(z, _Z, _WAITING)
     return np.where(minutes_since <= 0, 1.0, waiting)
 
 

@@ -50,7 +50,7 @@ class Outlook:
         arrival = self.arrival
         if self.forecast is not None and not self.at <= at <= max(self.steady_until, self.at):
             self.evaluations += 1
-            arrival = self.forecast.at(at)
+            arrival = self.forecast.at(at, explained=False)
         odds = tuple(odds_of(plan, self.shipment, self.journey, arrival, at=at) for plan in self.plans)
         return Facts(
             shipment=self.shipment,

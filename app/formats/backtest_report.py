@@ -72,10 +72,12 @@ def coverage_curve(weeks: Sequence[tuple[str, Sequence[float]]]) -> str:
     )
 
 
-def reliability_curve(cells: Sequence[tuple[str, Sequence[tuple[float, float, int]]]]) -> str:
+def reliability_curve(
+    cells: Sequence[tuple[str, Sequence[tuple[float, float, int]]]], *, cases_min: int = 50
+) -> str:
     """Draw what came true against what was said."""
     lines = [
-        Series(name, [(said, true) for said, true, count in deciles if count >= 50], dots=True)
+        Series(name, [(said, true) for said, true, count in deciles if count >= cases_min], dots=True)
         for name, deciles in cells
     ]
     return line_chart(

@@ -50,6 +50,19 @@ def line_chart(title: str, x: Axis, y: Axis, series: Sequence[Series]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
+def stacked(title: str, charts: Sequence[str]) -> str:
+    """Return charts of `line_chart` one below the other."""
+    height = HEIGHT * len(charts)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
+        f"<title>{escape(title)}</title>",
+    ]
+    for index, chart in enumerate(charts):
+        parts.append(f'<g transform="translate(0 {HEIGHT * index})">')
+        parts += [chart.replace("<svg ", f'<svg width="{WIDTH}" height="{HEIGHT}" ', 1), "</g>"]
+    return "\n".join([*parts, "</svg>", ""])
+
+
 def _axes(x: Axis, y: Axis) -> list[str]:
     bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
     parts = []

@@ -14,7 +14,7 @@ from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.handling import is_snoozed, is_told
 from app.domain.status import status_document, stored_view
 from app.models.base import new_id
-from app.pipeline import escalation, lanes, news, outbox, snapshots
+from app.pipeline import calibration, escalation, lanes, news, outbox, snapshots
 from app.pipeline.announcements import alert_message, state_message
 from app.pipeline.outbox import NewMessage
 from app.store import alerts, due, shipments, views
@@ -101,6 +101,8 @@ class Assessor:
             await self._store_one(connection, one, briefs[shipment_id], told=told[shipment_id], at=at)
         journeys = [(one.snapshot.shipment, one.assessment.journey) for one in fresh]
         await lanes.remember(connection, journeys, at=at)
+        assessments = [(one.snapshot.shipment, one.assessment) for one in fresh]
+        await calibration.keep(connection, assessments, at=at)
         assessed = {one.snapshot.shipment.id for one in judged}
         settled = [_next_look(one) for one in fresh]
         # What failed is tried again; what was heard of meanwhile stays due as it is.

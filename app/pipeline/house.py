@@ -6,6 +6,7 @@ from app.clock import Clock
 from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
+from app.pipeline.calibration import Calibration
 from app.pipeline.curves import Curves
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
@@ -48,6 +49,7 @@ class House:
     seals: Seals
     reference: Reference
     lanes: Lanes
+    calibration: Calibration
     register: Register
     replan: Replan
     record: Record

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from app.models.access import ApiKey, Organisation, RateBucket
 from app.models.alert import Alert, AlertHistory
 from app.models.audit import AuditEntry, AuditSeal
+from app.models.calibration import KeptForecast
 from app.models.clock import ClockAnchor
 from app.models.event import Event
 from app.models.idempotency import KeptAnswer
@@ -47,3 +48,4 @@ clock_anchor = table_of(ClockAnchor)
 lane_leg = table_of(LaneLegRow)
 lane_dwell = table_of(LaneDwellRow)
 lane_statistics = table_of(LaneStatisticsRow)
+kept_forecast = table_of(KeptForecast)

@@ -200,7 +200,7 @@ class Slipping:
     looks: int = 0
     lanes: LaneStatistics = PRIORS
 
-    def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
+    def at(self, at: datetime, *, known_at: datetime | None = None, explained: bool = True) -> Arrival:
         self.looks += 1
         slip = max((known_at or at) - self.silent_from, timedelta(0))
         return cast(Arrival, Uniform(self.first_at + slip, self.last_at + slip))
@@ -235,7 +235,7 @@ class Settled:
     arrived_at: datetime
     lanes: LaneStatistics = PRIORS
 
-    def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
+    def at(self, at: datetime, *, known_at: datetime | None = None, explained: bool = True) -> Arrival:
         return arrived(self.arrived_at)
 
     def steady_until(self, at: datetime) -> datetime:

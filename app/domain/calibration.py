@@ -1,0 +1,151 @@
+"""Were the forecasts true? Which are kept, and what their outcomes say about them all."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from app.domain.eta import Arrival
+
+Horizon = str
+
+_HORIZONS: Final = (
+    (timedelta(hours=24), "more than 24 h"),
+    (timedelta(hours=6), "6 to 24 h"),
+    (timedelta(hours=2), "2 to 6 h"),
+    (timedelta(0), "up to 2 h"),
+)
+OVERDUE: Final = "overdue"
+HORIZONS: Final = (*(name for _, name in _HORIZONS), OVERDUE)
+"""How long before the planned delivery a forecast was made. Source: our convention."""
+
+CHANGED: Final = timedelta(minutes=15)
+KEPT_MAX: Final = 6
+"""Of one shipment and horizon, a forecast is kept when its interval moved by so much, and at most so many."""
+
+TENTHS: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecasted:
+    """One forecast that was kept; quantiles are None where so large a share had no known arrival."""
+
+    shipment_id: str
+    horizon: Horizon
+    number: int
+    asked_at: datetime
+    legs: int
+    p10_at: datetime | None
+    p50_at: datetime | None
+    p90_at: datetime | None
+    late_probability: float | None
+    latest_at: datetime | None
+    lanes_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A kept forecast and what became of it; `arrived_at` None: it was lost."""
+
+    horizon: Horizon
+    legs: int
+    p10_at: datetime | None
+    p90_at: datetime | None
+    late_probability: float | None
+    latest_at: datetime | None
+    arrived_at: datetime | None
+
+
+def horizon_of(planned_at: datetime, at: datetime) -> Horizon:
+    """Return which horizon an instant lies in."""
+    left = planned_at - at
+    return next((name for bound, name in _HORIZONS if left > bound or left == bound == timedelta(0)), OVERDUE)
+
+
+def is_news(last: Forecasted | None, arrival: Arrival) -> bool:
+    """Say whether a forecast differs from the last one kept of its horizon so much that it is kept as well."""
+    if last is None:
+        return True
+    if last.number + 1 >= KEPT_MAX:
+        return False
+    pairs = ((last.p10_at, arrival.p10_at), (last.p50_at, arrival.p50_at), (last.p90_at, arrival.p90_at))
+    return any(_moved(before, after) for before, after in pairs)
+
+
+def coverage(settled: Iterable[Settled]) -> list[dict[str, Any]]:
+    """Return, by week of arrival, horizon and number of legs, the shares below p10, inside and above p90."""
+    cells: dict[tuple[date, str, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for one in settled:
+        if one.arrived_at is None or one.p10_at is None:
+            continue
+        # Without a p90 more than a tenth was given no arrival at all: what did arrive is inside.
+        above = one.p90_at is not None and one.arrived_at > one.p90_at
+        side = 0 if one.arrived_at < one.p10_at else 2 if above else 1
+        cells[_week(one.arrived_at), one.horizon, one.legs][side] += 1
+    return [
+        {
+            "week": week.isoformat(),
+            "horizon": horizon,
+            "legs": legs,
+            "cases": sum(counts),
+            "below_p10": round(counts[0] / sum(counts), 4),
+            "inside": round(counts[1] / sum(counts), 4),
+            "above_p90": round(counts[2] / sum(counts), 4),
+        }
+        for (week, horizon, legs), counts in sorted(cells.items(), key=_by_week)
+    ]
+
+
+def reliability(settled: Iterable[Settled]) -> list[dict[str, Any]]:
+    """Return, by horizon and tenth of the scale, how likely being late was said to be and how often it came true."""
+    cells: dict[tuple[str, int], list[tuple[float, bool]]] = defaultdict(list)
+    for one in settled:
+        if one.late_probability is None or one.latest_at is None:
+            continue
+        late = one.arrived_at is None or one.arrived_at > one.latest_at
+        tenth = min(int(one.late_probability * TENTHS), TENTHS - 1)
+        cells[one.horizon, tenth].append((one.late_probability, late))
+    return [
+        {
+            "horizon": horizon,
+            "from": tenth / TENTHS,
+            "until": (tenth + 1) / TENTHS,
+            "cases": len(cases),
+            "said": round(sum(said for said, _ in cases) / len(cases), 4),
+            "came_true": round(sum(late for _, late in cases) / len(cases), 4),
+        }
+        for (horizon, tenth), cases in sorted(
+            cells.items(), key=lambda cell: (HORIZONS.index(cell[0][0]), cell[0][1])
+        )
+    ]
+
+
+def weekly(cells: Sequence[dict[str, Any]]) -> list[tuple[str, list[float]]]:
+    """Return the share inside p10–p90 week by week, by horizon, over all numbers of legs."""
+    weeks = sorted({cell["week"] for cell in cells})
+    lines = []
+    for horizon in HORIZONS:
+        values = []
+        for week in weeks:
+            own = [cell for cell in cells if cell["week"] == week and cell["horizon"] == horizon]
+            cases = sum(cell["cases"] for cell in own)
+            if cases:
+                values.append(sum(cell["inside"] * cell["cases"] for cell in own) / cases)
+        lines.append((horizon, values))
+    return lines
+
+
+def _by_week(cell: tuple[tuple[date, str, int], list[int]]) -> tuple[date, int, int]:
+    week, horizon, legs = cell[0]
+    return week, HORIZONS.index(horizon), legs
+
+
+def _week(at: datetime) -> date:
+    return at.date() - timedelta(days=at.weekday())
+
+
+def _moved(before: datetime | None, after: datetime | None) -> bool:
+    if before is None or after is None:
+        return before is not after
+    return abs(after - before) >= CHANGED
