@@ -5,8 +5,8 @@ from alembic import op
 
 from app.models.base import IdType, UtcDateTime
 
-revision = "0006"
-down_revision = "0005"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
