@@ -29,10 +29,7 @@ def parse(body: bytes) -> Any:
         AmbiguousJson: a key twice in one object, or a number that is not finite.
     """
     try:
-        text = body.decode("utf-8")
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_not_finite, parse_float=_float, parse_int=_int
-        )
+        value = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UnparseableBody("the body is not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -67,6 +64,11 @@ def _float(digits: str) -> float:
 def _int(digits: str) -> int | float:
     """Read long integers as floats: no field takes them, and nothing should spend time on their digits."""
     return int(digits) if len(digits) <= 18 else _float(digits)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_not_finite, parse_float=_float, parse_int=_int
+)
 
 
 def _depth(value: Any) -> int:

@@ -70,7 +70,23 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return instant
 
 
-IdType = sa.Uuid(as_uuid=False)
+class _Id(sa.Uuid[str]):
+    """An id as text: `uuid` on PostgreSQL, 32 hexadecimal digits on SQLite, where reading them is most of a query."""
+
+    def result_processor(self, dialect: sa.Dialect, coltype: Any) -> Any:
+        """Put the hyphens back in."""
+        if dialect.name != "sqlite":
+            return super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]
+
+        def hyphenated(text: str | None) -> str | None:
+            if text is None:
+                return None
+            return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+        return hyphenated
+
+
+IdType = _Id(as_uuid=False)
 JsonType = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 

@@ -1,5 +1,6 @@
 """Making, checking and revoking API keys."""
 
+import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -52,25 +53,38 @@ class Keys:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db, self._clock = db, clock
         self._known: dict[str, _Known] = {}
+        self._looking_up: dict[str, asyncio.Task[_Known | None]] = {}
 
     async def caller(self, text: str) -> Caller | None:
         """Return who holds this key; None when it is unknown, revoked or expired."""
         hash_ = digest(text)
         known = self._known.get(hash_)
-        wall_at = self._clock.wall()
-        if known is None or wall_at - known.looked_up_at > REMEMBERED:
-            async with self._db.reading() as connection:
-                row = await access.key_by_hash(connection, hash_)
-            if row is None:
-                self._known.pop(hash_, None)
-                return None
-            known = _Known(_caller(row), row.expires_at, wall_at)
-            if len(self._known) >= REMEMBERED_MAX:
-                self._known.clear()
-            self._known[hash_] = known
-        if known.expires_at is not None and known.expires_at <= self._clock.now():
+        if known is None or self._clock.wall() - known.looked_up_at > REMEMBERED:
+            known = await self._look_up(hash_)
+        if known is None or (known.expires_at is not None and known.expires_at <= self._clock.now()):
             return None
         return known.caller
+
+    async def _look_up(self, hash_: str) -> _Known | None:
+        """Read a key once, however many requests that carry it wait."""
+        task = self._looking_up.get(hash_)
+        if task is None:
+            task = asyncio.create_task(self._read(hash_))
+            self._looking_up[hash_] = task
+            task.add_done_callback(lambda _: self._looking_up.pop(hash_, None))
+        return await asyncio.shield(task)
+
+    async def _read(self, hash_: str) -> _Known | None:
+        wall_at = self._clock.wall()
+        async with self._db.reading() as connection:
+            row = await access.key_by_hash(connection, hash_)
+        if row is None:
+            self._known.pop(hash_, None)
+            return None
+        if len(self._known) >= REMEMBERED_MAX:
+            self._known.clear()
+        known = self._known[hash_] = _Known(_caller(row), row.expires_at, wall_at)
+        return known
 
     async def create(self, caller: Caller, body: ApiKeyCreate) -> tuple[dict[str, Any], str]:
         """Make a key and return its row and its text, which is stored nowhere.

@@ -1,7 +1,6 @@
 """All that is stored about shipments, gathered for the domain to judge."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -37,7 +36,7 @@ async def load(
     found = await briefs(connection, ids)
     if known_at is not None:
         versions = await versions_at(connection, ids, known_at=known_at)
-        found = {one: replace(brief, plan_version=versions.get(one, 1)) for one, brief in found.items()}
+        found = {one: brief._replace(plan_version=versions.get(one, 1)) for one, brief in found.items()}
     plan_of = await plans.load(connection, found)
     lots = {one: {dose.lot for dose in plan.doses if dose.lot} for one, plan in plan_of.items()}
     heard = await events.of_shipments(connection, lots, {one.organisation_id for one in found.values()})

@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -29,8 +28,7 @@ _TAG = ("organisation_id", "kind", "value")
 _TAGGED = frozenset({"waybill", "package_code"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brief:
+class Brief(NamedTuple):
     """What writing to a shipment needs to know of it."""
 
     id: str
@@ -164,11 +162,8 @@ async def briefs(
     connection: AsyncConnection, ids: Collection[str], *, for_update: bool = False
 ) -> dict[str, Brief]:
     """Return what is known of the shipments, in id order; locked against other writers when asked."""
-    columns = (
-        shipment.c.id, shipment.c.organisation_id, shipment.c.reference, shipment.c.site_id, shipment.c.product_id,
-        shipment.c.study, shipment.c.plan_version, shipment.c.baseline_at, shipment.c.first_instant_at,
-        shipment.c.created_at, shipment.c.state, shipment_due.c.version, shipment_due.c.latest_event_at,
-    )  # fmt: skip
+    of_due = {"version", "latest_event_at"}
+    columns = [(shipment_due if name in of_due else shipment).c[name] for name in Brief._fields]
     query = (
         sa.select(*columns)
         .join(shipment_due, shipment_due.c.shipment_id == shipment.c.id)
@@ -177,7 +172,7 @@ async def briefs(
     )
     if for_update:
         query = query.with_for_update(of=shipment_due)
-    return {row.id: Brief(**row._mapping) for row in await connection.execute(query)}
+    return {row.id: Brief._make(row) for row in await connection.execute(query)}
 
 
 async def versions_at(
@@ -203,15 +198,18 @@ class Plans:
     async def load(self, connection: AsyncConnection, found: Mapping[str, Brief]) -> dict[str, Shipment]:
         """Return the plan in force of each shipment."""
         wanted = {one.id: (one.id, one.plan_version) for one in found.values()}
-        missing = [key for key in wanted.values() if key not in self._plans]
+        # Held here until all are there: what is read below may push others out of what is kept.
+        plans = {key: plan for key in wanted.values() if (plan := self._plans.get(key)) is not None}
+        missing = [shipment_id for shipment_id, key in wanted.items() if key not in plans]
         if missing:
             row = shipment_plan.c
             query = sa.select(row.shipment_id, row.plan_version, row.plan).where(
-                bulk.among(connection, row.shipment_id, [shipment_id for shipment_id, _ in missing])
+                bulk.among(connection, row.shipment_id, missing)
             )
             for shipment_id, plan_version, plan in await connection.execute(query):
-                self._keep((shipment_id, plan_version), _PLANS.validate_python(plan))
-        return {shipment_id: self._plans[key] for shipment_id, key in wanted.items()}
+                plans[shipment_id, plan_version] = _PLANS.validate_python(plan)
+                self._keep((shipment_id, plan_version), plans[shipment_id, plan_version])
+        return {shipment_id: plans[key] for shipment_id, key in wanted.items()}
 
     def _keep(self, key: tuple[str, int], plan: Shipment) -> None:
         if len(self._plans) >= self._kept:
