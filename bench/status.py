@@ -27,10 +27,10 @@ async def measure(store: Store, progress: Progress) -> list[Line]:
         await _assessed(service, progress)
         lines = [Line("floor", floor), Line("whole status", service), Line("unchanged (304)", service)]
         for _ in range(ROUNDS):
-            # A tag lives for a minute: each round asks for its own.
-            tags = await _tags(service, paths)
             for line in lines:
-                polls = _polls(paths, tags if line is lines[2] else {})
+                # A tag lives for a minute: each round asks for its own.
+                tags = await _tags(service, paths) if line is lines[2] else {}
+                polls = _polls(paths, tags)
                 await line.take(drive(line.served.port, polls, seconds=ROUND_S))
                 progress.step(1)
     return lines

@@ -195,6 +195,10 @@ class Plans:
         self._kept = kept
         self._plans: dict[tuple[str, int], Shipment] = {}
 
+    def kept(self, shipment_id: str, plan_version: int) -> Shipment | None:
+        """Return a plan if it is at hand."""
+        return self._plans.get((shipment_id, plan_version))
+
     async def load(self, connection: AsyncConnection, found: Mapping[str, Brief]) -> dict[str, Shipment]:
         """Return the plan in force of each shipment."""
         wanted = {one.id: (one.id, one.plan_version) for one in found.values()}

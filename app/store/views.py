@@ -1,12 +1,13 @@
 """The stored view of each shipment: its last assessment, ready to be told."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import bulk
 from app.store.tables import Record, shipment, shipment_due, shipment_view
 
 
@@ -25,22 +26,20 @@ async def store(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> 
         await connection.execute(statement, list(rows))
 
 
-async def read(connection: AsyncConnection, shipment_id: str) -> Record | None:
-    """Return what a status poll needs in one row: whose the shipment is, its version now, and its view."""
-    query = (
-        sa.select(
-            shipment.c.id,
-            shipment.c.organisation_id,
-            shipment.c.site_id,
-            shipment.c.study,
-            shipment.c.plan_version,
-            shipment_due.c.version,
-            shipment_view.c.version.label("view_version"),
-            shipment_view.c.valid_until,
-            shipment_view.c.view,
-        )
-        .join(shipment_due, shipment_due.c.shipment_id == shipment.c.id)
-        .outerjoin(shipment_view, shipment_view.c.shipment_id == shipment.c.id)
-        .where(shipment.c.id == shipment_id)
-    )
-    return (await connection.execute(query)).first()
+async def read(connection: AsyncConnection, ids: Collection[str], *, whole: bool = True) -> dict[str, Record]:
+    """Return what a status poll needs of each shipment: whose it is, its version now and, if `whole`, its view."""
+    columns = [
+        shipment.c.id,
+        shipment.c.organisation_id,
+        shipment.c.site_id,
+        shipment.c.study,
+        shipment.c.plan_version,
+        shipment_due.c.version,
+    ]
+    query = sa.select(*columns).join(shipment_due, shipment_due.c.shipment_id == shipment.c.id)
+    if whole:
+        view = shipment_view.c
+        query = query.add_columns(view.version.label("view_version"), view.valid_until, view.view)
+        query = query.outerjoin(shipment_view, view.shipment_id == shipment.c.id)
+    rows = await connection.execute(query.where(bulk.among(connection, shipment.c.id, ids)))
+    return {row.id: row for row in rows}
