@@ -6,14 +6,16 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, NoReturn, TypeVar
 
 import typer
 import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -21,7 +23,7 @@ from app.demo import run as demo_run
 from app.domain.access import Role
 from app.domain.seals import SealKey
 from app.errors import DosetrailError
-from app.main import compose, create_app, running, stored_clock
+from app.main import compose, create_app, prepare, running, stored_clock
 from app.pipeline import backtest as backtests
 from app.pipeline.house import House
 from app.pipeline.seals import Seals
@@ -58,6 +60,7 @@ def serve(
     """Run the API, the scheduler and the dispatcher; settings come from the environment (DOSETRAIL_…)."""
     settings = _settings()
     _free(host, port)
+    _run(_openable(settings))
     application = create_app(settings, scheduler=scheduler, dispatcher=dispatcher)
     config = uvicorn.Config(
         application,
@@ -207,19 +210,29 @@ def _settle_down() -> None:
 def _settings() -> Settings:
     try:
         return Settings()
+    except SettingsError as error:
+        _fail(f"{error}: write lists as JSON", code=2)
     except ValidationError as error:
+        wrong: dict[str, list[str]] = {}
         for one in error.errors(include_input=False, include_url=False):
-            name = "__".join(str(part) for part in one["loc"]).upper()
-            errors.print(f"DOSETRAIL_{name}: {one['msg']}", markup=False, highlight=False)
-        raise typer.Exit(2) from None
+            # Beyond the first index the place is inside the value, and nothing that can be set.
+            names = takewhile(lambda part: isinstance(part, str), one["loc"])
+            name = "__".join(str(part).upper() for part in names)
+            wrong.setdefault(name, []).append(one["msg"].removeprefix("Value error, "))
+        _fail(*(f"DOSETRAIL_{name}: {'; '.join(said)}" for name, said in wrong.items()), code=2)
 
 
 def _run(work: Coroutine[None, None, T]) -> T:
     try:
         return asyncio.run(work)
     except DosetrailError as error:
-        errors.print(error.detail, markup=False, highlight=False)
-        raise typer.Exit(1) from None
+        _fail(error.detail)
+
+
+def _fail(*lines: str, code: int = 1) -> NoReturn:
+    for line in lines:
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code) from None
 
 
 def _free(host: str, port: int) -> None:
@@ -230,8 +243,13 @@ def _free(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
-        errors.print(f"cannot listen on {host}:{port}: {error.strerror}", markup=False, highlight=False)
-        raise typer.Exit(1) from None
+        _fail(f"cannot listen on {host}:{port}: {error.strerror}")
+
+
+async def _openable(settings: Settings) -> None:
+    """Open and close everything once, so that what is wrong is one line and not a server's traceback."""
+    async with running(settings, scheduler=False, dispatcher=False):
+        pass
 
 
 async def _migrate(settings: Settings) -> None:
@@ -245,8 +263,7 @@ async def _migrate(settings: Settings) -> None:
 async def _create_key(settings: Settings, organisation: str, role: Role) -> str:
     db = Database(settings.database_url)
     try:
-        if db.dialect == "sqlite":
-            await schema.migrate(db)
+        await prepare(db)
         house = await compose(settings, db, await stored_clock(db, settings.clock))
         return await house.keys.create_for(organisation, role)
     finally:

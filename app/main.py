@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 
 from app.clock import Anchor, Clock, parse_clock, wall_now
 from app.domain.seals import SealKey
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, Unavailable
 from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
@@ -109,6 +109,12 @@ class UnsafeDatabase(Invalid):
     code = "unsafe_database"
 
 
+class NoSchema(Unavailable):
+    """The PostgreSQL database has no tables yet; `dosetrail migrate` makes them."""
+
+    code = "no_schema"
+
+
 def create_app(
     settings: Settings, *, clock: Clock | None = None, scheduler: bool = True, dispatcher: bool = True
 ) -> FastAPI:
@@ -148,7 +154,7 @@ async def running(
             stack.enter_context(_only_server(settings))
         db = Database(settings.database_url)
         stack.push_async_callback(db.close)
-        await _prepare(db)
+        await prepare(db)
         house = await compose(settings, db, clock or await stored_clock(db, settings.clock))
         if settings.bootstrap_admin_key:
             await house.keys.bootstrap(settings.bootstrap_admin_key)
@@ -221,8 +227,8 @@ async def stored_clock(db: Database, setting: str) -> Clock:
     return Clock(anchor)
 
 
-async def _prepare(db: Database) -> None:
-    """Migrate SQLite; refuse a PostgreSQL that does not flush what it commits."""
+async def prepare(db: Database) -> None:
+    """Migrate SQLite; refuse a PostgreSQL that does not flush what it commits, or was never migrated."""
     if db.dialect == "sqlite":
         await schema.migrate(db)
         return
@@ -231,6 +237,8 @@ async def _prepare(db: Database) -> None:
             raise UnsafeDatabase(
                 "PostgreSQL runs with fsync off: an acknowledged event could be lost; turn it on"
             )
+        if await schema.is_absent(connection):
+            raise NoSchema("the database has no tables yet: run `dosetrail migrate`")
 
 
 @asynccontextmanager

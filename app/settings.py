@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.clock import parse_clock, wall_now
+from app.clock import BadClock, parse_clock, wall_now
+
+SQLITE = "sqlite+aiosqlite:///"
 
 
 class SchedulerSettings(BaseModel):
@@ -64,18 +66,24 @@ class Settings(BaseSettings):
     @field_validator("clock")
     @classmethod
     def _clock_is_readable(cls, text: str) -> str:
-        parse_clock(text, wall_at=wall_now())
+        try:
+            parse_clock(text, wall_at=wall_now())
+        except BadClock as error:
+            raise ValueError(error.detail) from error
         return text
 
     @field_validator("database_url")
     @classmethod
     def _database_is_supported(cls, url: str) -> str:
-        if not url.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+        if not url.startswith((SQLITE, "postgresql+asyncpg://")):
             raise ValueError("write sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME")
+        folder = Path(url.removeprefix(SQLITE)).parent
+        if url.startswith(SQLITE) and not folder.is_dir():
+            raise ValueError(f"there is no folder {folder} to keep the file in")
         return url
 
     @property
     def sqlite_path(self) -> Path | None:
         """Return the SQLite file, or None on PostgreSQL."""
-        prefix = "sqlite+aiosqlite:///"
-        return Path(self.database_url.removeprefix(prefix)) if self.database_url.startswith(prefix) else None
+        url = self.database_url
+        return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None

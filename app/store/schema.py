@@ -30,6 +30,11 @@ async def is_current(connection: AsyncConnection) -> bool:
     return await connection.run_sync(_revision) == wanted
 
 
+async def is_absent(connection: AsyncConnection) -> bool:
+    """Say whether nothing has ever been migrated here."""
+    return await connection.run_sync(_revision) is None
+
+
 def _revision(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
