@@ -51,6 +51,7 @@ from app.routers import (
     events,
     keys,
     lanes,
+    openapi,
     problems,
     questions,
     readings,
@@ -140,6 +141,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     service.install_docs(app)
+    openapi.install(app)
     return app
 
 

@@ -114,7 +114,7 @@ class ProductCreate(ProductFields):
                     "handling_minutes": 60,
                     "usual_activity_mbq": {"min": 5000, "max": 12000},
                     "storage": {
-                        "min_c": None,
+                        "min_c": 2,
                         "max_c": 30,
                         "do_not_freeze": True,
                         "alarm_delay_minutes": 15,

@@ -71,7 +71,13 @@ _MANY: dict[str, Any] = {
 }
 
 
-@router.post("", status_code=201, response_model=EventReceipt, openapi_extra=_ONE)
+@router.post(
+    "",
+    status_code=201,
+    response_model=EventReceipt,
+    openapi_extra=_ONE,
+    responses={200: {"model": EventReceipt, "description": "It was known: the first answer again."}},
+)
 async def post_event(request: Request) -> Response:
     """Record one observation: 201 when it is new and committed, 200 when it was known."""
     house = house_of(request)
