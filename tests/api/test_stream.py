@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 
 from app.pipeline import streams
-from tests.support.api import ADMIN_KEY, Api, hours
+from tests.support.api import ADMIN_KEY, Api, Remote, hours
 
 
 @pytest.fixture(autouse=True)
@@ -224,5 +224,5 @@ async def test_the_service_stops_at_once_on_a_signal_though_streams_are_open(tmp
 
 
 async def _one_shipment(client: httpx.AsyncClient) -> dict[str, Any]:
-    remote = Api(client, None, None)  # type: ignore[arg-type]
+    remote = Remote(client=client)
     return await remote.ship()

@@ -7,6 +7,7 @@ import pytest
 
 from app.domain.alerts import Condition
 from app.domain.custody import LegFacts, fold
+from app.domain.lanes import PRIORS
 from app.domain.observation import Event
 from app.domain.rules import RULES
 from app.domain.ruling import Facts, run_rules
@@ -32,7 +33,7 @@ def stalled(
 
 def test_ninety_five_of_a_hundred_scans_are_reported_within_64_minutes() -> None:
     """A lognormal of median 5 minutes with 2 % over 2 hours: ln(24)/2.054 = 1.547, and 5 * e^(1.645 * 1.547)."""
-    assert reporting_p95_minutes() == pytest.approx(63.7, abs=0.1)
+    assert reporting_p95_minutes(PRIORS, "ACME") == pytest.approx(63.7, abs=0.1)
 
 
 GONE: dict[str, Any] = {"legs": (LegFacts(number=1, departed_at=at("10:00")),), "progressed_at": at("10:00")}
