@@ -51,6 +51,7 @@ class ApiKeyCreate(Wire):
 class KeyRotation(Wire):
     """How long the old key goes on beside the new one."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_seconds": 3600}]})
     overlap_seconds: int = WireField(default=86_400, ge=0, le=604_800)
 
 

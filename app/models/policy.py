@@ -50,6 +50,7 @@ class PolicyCreate(Wire):
 class PolicyPatch(Wire):
     """What may change; what is waiting is planned anew from now."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})
     name: Code | None = None
     min_severity: LeastSeverity | None = None
     kinds: Kinds | None = None

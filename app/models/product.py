@@ -9,7 +9,6 @@ from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
 from app.domain.nuclides import NUCLIDES
-from app.domain.ruling import THRESHOLDS
 from app.domain.shipment import ClockStart, Form
 from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
 
@@ -90,9 +89,6 @@ class ProductFields(Wire):
         names = [clock.name for clock in self.clocks]
         if len(set(names)) < len(names):
             raise ValueError("two clocks have the same name, and a binding limit could not be told apart")
-        unknown = sorted(set(self.thresholds) - set(THRESHOLDS))
-        if unknown:
-            raise ValueError(f"no such threshold; known are {', '.join(sorted(THRESHOLDS))}")
         low_c, high_c = self.storage.min_c, self.storage.max_c
         if low_c is not None and high_c is not None and low_c > high_c:
             raise ValueError("`storage.min_c` is above `storage.max_c`")

@@ -110,7 +110,7 @@ async def test_a_status_of_the_past_shows_the_severity_of_then(
     then = await api.status(shipment, at=hours(1))
     known_then = await api.status(shipment, at=hours(1), known_at=hours(1))
 
-    assert [one["severity"] for one in then["open_alerts"]] == ["critical"]
+    assert [one["severity"] for one in then["open_alerts"]] == ["warning"]
     assert [one["severity"] for one in known_then["open_alerts"]] == ["warning"]
 
 
@@ -138,8 +138,8 @@ async def test_a_rule_that_breaks_is_told_counted_and_stops_nobody(
         for reference in ("R-0", "R-1")
     }
     metrics = (await api.client.get("/metrics")).text
-    assert by_reference["R-0"] == {"rule_error", "arrival_after_expiry"}
-    assert by_reference["R-1"] == {"device_silent", "arrival_after_expiry"}
+    assert by_reference["R-0"] == {"rule_error", "arrival_after_expiry", "stalled"}
+    assert by_reference["R-1"] == {"device_silent", "arrival_after_expiry", "stalled"}
     assert 'dosetrail_assess_failures_total{kind="device_silent"}' in metrics
     assert await told(api, "rule_error") == ["alert.opened"]
 

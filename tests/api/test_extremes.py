@@ -12,8 +12,8 @@ PRODUCTS: list[dict[str, Any]] = [
     {"half_life_s": 1e12, "half_life_source": "label"},
     {"handling_minutes": 10_080, "administration_minutes": 10_080, "bound_applies": "end"},
     {"shelf_life_hours": 876_600, "clocks": [{"name": "c", "hours": 876_600, "starts": "calibration"}]},
-    {"thresholds": {"hold.customs_hours": 1e6, "custody_gap.hours": 1e6, "outcome_missing.hours": 1e6}},
-    {"thresholds": {"stalled.surface_minutes": 1e6, "stalled.air_minutes": 0}},
+    {"thresholds": {"hold.customs_hours": 8760, "custody_gap.hours": 8760, "outcome_missing.hours": 8760}},
+    {"thresholds": {"stalled.surface_minutes": 525_600, "stalled.air_minutes": 0}},
     {"upper_tolerance": None, "lower_tolerance": 0.999999, "assay_tolerance": 0},
 ]
 DOSES: list[dict[str, Any]] = [

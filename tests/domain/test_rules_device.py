@@ -204,7 +204,7 @@ def test_silence_counts_from_pickup_to_delivery_and_not_in_the_air() -> None:
 
 def test_a_live_device_never_heard_is_silent_and_a_logger_is_not() -> None:
     assert told(facts(shipment(), None, when=at("08:51"))) == {"device_silent": "warning"}
-    assert told(facts(shipment(LOGGER), None, when=at("14:00"))) == {}
+    assert "device_silent" not in told(facts(shipment(LOGGER), None, when=at("14:00")))
 
 
 def test_a_device_that_never_said_how_often_it_reports_is_taken_to_do_so_hourly() -> None:
