@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.alerts import Cause
+from app.domain.cause_words import way_words
 from app.domain.custody import Journey, LegFacts
 from app.domain.eta import Arrival
 from app.domain.odds import leg_facts
@@ -72,7 +73,7 @@ def help_for(cause: Cause, shipment: Shipment, *, act_by: datetime | None, at: d
     if act_by is not None and at > act_by and cause.kind != "stalled":
         return (tell_site,)
     leg = next((leg for leg in shipment.legs if leg.number == cause.leg), shipment.legs[0])
-    way = f"{leg.service or leg.carrier} {leg.origin}–{leg.destination}"
+    way = way_words(leg)
     steps = {
         "leg_cancelled": f"Book the next service in place of {way}.",
         "offloaded": f"Ask {leg.carrier} for the next uplift from {leg.origin}, or book another service.",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from app.domain.alerts import Condition, Severity, climb, dose_subject
+from app.domain.cause_words import cause_words
 from app.domain.causes import cause_of, help_for
 from app.domain.custody import Journey
 from app.domain.odds import DoseOdds, act_by
@@ -123,6 +124,7 @@ def _late_arrival(
     bound_at = odds.plan.latest_at
     expected_at = facts.arrival.p50_at if facts.arrival else None
     summary = f"{name_of(facts, odds)}: {chance(late)} chance of arriving too late to be used"
+    summary += f", because {cause_words(cause, facts.shipment)}"
     summary += f"; needed by {facts.say(bound_at)}" if bound_at else ""
     summary += f", expected {facts.say(expected_at)}." if expected_at else ", arrival unknown."
     return Condition(
@@ -153,6 +155,7 @@ def _late_for_appointment(facts: Facts, odds: DoseOdds, *, severity: Severity, t
     )
     summary = f"{name_of(facts, odds)}: {chance(late)} chance of missing its appointment"
     summary += f" at {facts.say(appointment_at)}" if appointment_at else ""
+    summary += f", because {cause_words(cause, facts.shipment)}"
     summary += f"; needed by {facts.say(required_at)}" if required_at else ""
     summary += f", expected {facts.say(expected_at)}" if expected_at else ", arrival unknown"
     return Condition(

@@ -4,27 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 from app.domain.alerts import SEVERITY_RANK, Cause, Severity, dose_subject
-from app.domain.shipment import Dose, Leg, Shipment
+from app.domain.cause_words import cause_words
+from app.domain.shipment import Dose, Shipment
 from app.domain.site_time import site_text
 
-_MODES: Final = {"air": "Flight", "road": "Road leg", "rail": "Train", "sea": "Ship"}
-_WORDS: Final[Mapping[str, str]] = {
-    "leg_cancelled": "{way} was cancelled",
-    "offloaded": "{way} left the package behind",
-    "refused": "{way} refused the package",
-    "missed_connection": "{way} was missed",
-    "not_departed": "No departure of {way} was reported",
-    "not_arrived": "No arrival of {way} was reported",
-    "slow_transit": "{way} is slow",
-    "slow_dwell": "The handover before {way} is slow",
-    "held": "Held at {place}",
-    "customs": "In customs at {place}",
-    "tight_plan": "The plan leaves too little time",
-    "rule_error": "A rule could not be evaluated",
-}
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -70,10 +55,11 @@ def cause_lines(stakes: Iterable[Stake], shipments: Mapping[str, Shipment]) -> l
     grouped: dict[tuple[object, ...], list[Stake]] = defaultdict(list)
     for stake in stakes:
         cause = stake.cause
-        # What names neither a service nor a place concerns its own shipment alone.
-        alone = stake.shipment_id if cause.service is None and cause.location is None else None
+        # What names neither a service, a place nor a lot concerns its own shipment alone.
+        shared = cause.service or cause.location or cause.lot
         leg = cause.leg if cause.service is None else None
-        grouped[cause.kind, leg, cause.service, cause.location, alone].append(stake)
+        alone = None if shared else stake.shipment_id
+        grouped[cause.kind, leg, cause.service, cause.location, cause.lot, alone].append(stake)
     return [_line(group, shipments) for group in grouped.values()]
 
 
@@ -90,6 +76,7 @@ def _line(group: list[Stake], shipments: Mapping[str, Shipment]) -> CauseLine:
             leg=first.cause.leg if len(legs) == 1 else None,
             service=first.cause.service,
             location=first.cause.location,
+            lot=first.cause.lot,
         ),
         severity=max((one.severity for one in group), key=lambda one: SEVERITY_RANK[one]),
         kinds=tuple(sorted({one.kind for one in group})),
@@ -124,20 +111,13 @@ def _patient(shipment: Shipment, dose: Dose) -> tuple[str | None, str] | None:
 
 
 def _summary(first: Stake, shipment: Shipment, shipments: int, doses: int, patients: int) -> str:
-    cause = first.cause
-    leg = next((one for one in shipment.legs if one.number == cause.leg), None)
-    words = _WORDS.get(cause.kind, cause.kind.replace("_", " ").capitalize())
-    what = words.format(way=_way(leg) if leg else "the way", place=cause.location or "an unknown place")
+    what = cause_words(first.cause, shipment)
     counts = ", ".join(
         _count(number, word)
         for number, word in ((shipments, "shipment"), (doses, "dose"), (patients, "patient"))
     )
     by = f"; decide by {site_text(first.act_by, shipment.site)}" if first.act_by else ""
     return f"{what[0].upper()}{what[1:]}: {counts}{by}."
-
-
-def _way(leg: Leg) -> str:
-    return f"{_MODES[leg.mode]} {leg.service or leg.carrier} {leg.origin}–{leg.destination}"
 
 
 def _count(number: int, word: str) -> str:

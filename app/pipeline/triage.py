@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, astuple
 from datetime import datetime
 from typing import Any
 
@@ -82,7 +83,7 @@ def _stake(row: Any) -> Stake:
 
 def _key(line: CauseLine, sort: Sort) -> LineKey:
     cause = line.cause
-    text = repr((cause.kind, cause.leg, cause.service, cause.location, line.shipment_ids[0]))
+    text = repr((astuple(cause), line.shipment_ids[0]))
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     if sort == "-raised_at":
         return False, -line.raised_at.timestamp(), name
@@ -96,7 +97,7 @@ def _told(
     named = [plans[one] for one in line.shipment_ids]
     to_call = {plan.site.id: sites.get(plan.site.id, plan.site) for plan in named}
     body = {
-        "cause": {name: getattr(line.cause, name) for name in ("kind", "leg", "service", "location")},
+        "cause": asdict(line.cause),
         "severity": line.severity,
         "summary": line.summary,
         "decide_by": line.decide_by,

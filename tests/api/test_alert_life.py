@@ -138,8 +138,9 @@ async def test_a_rule_that_breaks_is_told_counted_and_stops_nobody(
         for reference in ("R-0", "R-1")
     }
     metrics = (await api.client.get("/metrics")).text
-    assert by_reference["R-0"] == {"rule_error", "arrival_after_expiry", "stalled"}
-    assert by_reference["R-1"] == {"device_silent", "arrival_after_expiry", "stalled"}
+    assert by_reference["R-0"] >= {"rule_error", "arrival_after_expiry"}
+    assert by_reference["R-1"] >= {"device_silent", "arrival_after_expiry"}
+    assert "rule_error" not in by_reference["R-1"]
     assert 'dosetrail_assess_failures_total{kind="device_silent"}' in metrics
     assert await told(api, "rule_error") == ["alert.opened"]
 

@@ -41,7 +41,8 @@ async def test_twelve_shipments_on_one_cancelled_flight_are_one_line(api: Api) -
     await cancel_flight(api, *shipments)
 
     (line, *others) = await lines(api, sort="act_by")
-    assert line["cause"] == {"kind": "leg_cancelled", "leg": 2, "service": "AZ1", "location": "MXP"}
+    cause = {"kind": "leg_cancelled", "leg": 2, "service": "AZ1", "location": "MXP", "lot": None}
+    assert line["cause"] == cause
     assert (line["severity"], line["shipments"], line["doses"], line["patients"]) == ("critical", 12, 12, 12)
     assert (line["alerts"], line["unacknowledged"]) == (24, 24)
     assert line["kinds"] == ["arrival_after_expiry", "missed_connection"]
@@ -50,7 +51,7 @@ async def test_twelve_shipments_on_one_cancelled_flight_are_one_line(api: Api) -
         "Flight AZ1 MXP–BLQ was cancelled: 12 shipments, 12 doses, 12 patients; decide by Mon 02 Mar "
     )
     assert "CET" in line["summary"]
-    assert line["what_would_help"][0] == "Book the next service in place of AZ1 MXP–BLQ."
+    assert line["what_would_help"][0] == "Book the next service in place of flight AZ1 MXP–BLQ."
     assert len(line["affected"]) == 12
     (site,) = line["sites"]
     assert site["contacts"] == contacts
@@ -124,3 +125,20 @@ async def test_a_line_shows_a_role_only_what_hangs_on_its_own_shipments(api: Api
     (line,) = told.json()["data"]
     assert [one["reference"] for one in line["affected"]] == ["R-2"]
     assert "S-014" not in told.text
+
+
+async def test_a_rejected_lot_is_one_line_over_all_its_shipments(api: Api) -> None:
+    await api.set_up()
+    for number in range(3):
+        await api.ship(reference=f"R-{number}", doses=doses(api, f"S-{number}"))
+    quality = await api.headers("quality")
+    details = {"decision": "reject", "person": "Dr Rossi", "meaning": "responsibility"}
+    body = {"event_id": "reject-L1", "lot": "L1", "type": "disposition", "reason": "sterility"}
+    sent = body | {"occurred_at": api.clock.at.isoformat(), "details": details}
+    assert (await api.post("/v1/events", sent, headers=quality)).status_code == 201
+    await api.assess()
+
+    (line,) = [one for one in await lines(api) if one["kinds"] == ["do_not_administer"]]
+
+    assert (line["cause"]["lot"], line["shipments"], line["severity"]) == ("L1", 3, "critical")
+    assert line["summary"].startswith("Lot L1 was rejected: 3 shipments, 3 doses, 3 patients")

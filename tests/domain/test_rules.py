@@ -130,14 +130,15 @@ def test_a_late_arrival_says_what_why_until_when_and_in_whose_time() -> None:
     told = found(facts(when=at("10:30"), late=0.25))["arrival_after_expiry"]
 
     assert told.summary == (
-        "Dose D1 (Lu-177): 25% chance of arriving too late to be used; "
+        "Dose D1 (Lu-177): 25% chance of arriving too late to be used, "
+        "because no departure of flight AC1 PLANT–CLINIC was reported; "
         "needed by Tue 06 Jan 15:00 CET (14:00Z), expected Tue 06 Jan 14:45 CET (13:45Z)."
     )
     assert told.cause == Cause(kind="not_departed", leg=1, service="AC1", location="PLANT")
     assert told.act_by == at("12:00")
     assert told.evidence["late_probability"] == pytest.approx(0.25)
     assert told.evidence["threshold"] == 0.10
-    assert told.what_would_help[0] == "Ask ACME whether AC1 PLANT–CLINIC has left with the package."
+    assert told.what_would_help[0] == "Ask ACME whether flight AC1 PLANT–CLINIC has left with the package."
 
 
 def test_when_acting_on_the_way_is_over_only_the_site_can_help() -> None:
