@@ -110,8 +110,8 @@ async def test_a_status_of_the_past_shows_the_severity_of_then(
     then = await api.status(shipment, at=hours(1))
     known_then = await api.status(shipment, at=hours(1), known_at=hours(1))
 
-    assert [one["severity"] for one in then["open_alerts"]] == ["warning"]
-    assert [one["severity"] for one in known_then["open_alerts"]] == ["warning"]
+    for status in (then, known_then):
+        assert [one["severity"] for one in status["open_alerts"]] == ["warning"]
 
 
 async def test_a_rule_that_breaks_is_told_counted_and_stops_nobody(
