@@ -158,6 +158,13 @@ def _room_left(case: _Case, received_at: datetime | None) -> str:
     return f"received with {left:.0f} minutes left until {case.say(until)}{short}"
 
 
+def _gone(case: _Case) -> Judgement | None:
+    """Judge a dose that met another end on the way than the rest of its package."""
+    if not case.odds.plan.care.out_of_use:
+        return None
+    return "will_miss", (f"the dose is {case.odds.plan.care.outcome}: it will not be given",)
+
+
 def _expired(case: _Case) -> Judgement | None:
     window = case.odds.plan.window
     if window.usable_until is None or case.at <= window.usable_until:
@@ -256,6 +263,6 @@ def _chance(case: _Case, late: float, bound_at: datetime) -> str:
 
 
 _JUDGES: tuple[Callable[[_Case], Judgement | None], ...] = (
-    _received, _no_arrival, _expired, _quarantined, _lost, _above_range, _at_risk, _ok,
+    _received, _no_arrival, _gone, _expired, _quarantined, _lost, _above_range, _at_risk, _ok,
 )  # fmt: skip
 """In order, the first that answers decides: what is settled, then what is lost, then what may be."""

@@ -602,3 +602,25 @@ async def test_conditional_release_a_cancelled_flight_and_a_patient_moved_by_a_d
     assert unreleased == {"not_released": "warning"}
     assert (released["quality_status"], released["verdict"]) == ("released", "received_usable")
     assert kinds(await alerts(api, state="open", kind="not_released")) == {}
+
+
+async def test_the_declared_activity_is_the_maximum_in_transport_and_never_decays(api: Api) -> None:
+    """TRN-07 of the worked cases: 8.9 GBq declared on the label, 7.6 GBq two days later; both are shown."""
+    declared = {"declared_activity_mbq": 8900.0, "declared_at": wire("2 06:00")}
+    shipment = await register(
+        api,
+        "LU-1",
+        product=await product(api),
+        site=await site(api, "CLINIC"),
+        legs=[leg("PLANT", "CLINIC", "2 08:00", "2 10:00")],
+        doses=[{"reference": "D1", "calibrated_activity_mbq": 8900.0, "calibrated_at": wire("2 06:00")}],
+        package=declared,
+    )
+    api.clock.set(utc("3 18:20"))
+
+    later = await api.get(f"/v1/shipments/{shipment['id']}")
+
+    assert later.json()["package"]["declared_activity_mbq"] == 8900.0
+    left = (await doses(api, shipment))["D1"]["activity_mbq"]["now"]
+    assert left == pytest.approx(8900 * 2 ** (-(36 + 20 / 60) / LU_HOURS))
+    assert left == pytest.approx(7600, rel=1e-3)

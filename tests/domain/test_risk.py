@@ -330,3 +330,10 @@ def test_twenty_percent_and_more_than_twenty_percent_are_kept_apart(given: float
     risk = dose_risk(odds, shipment, journey, made.arrived(at("13:00")), at=at("15:00"))
 
     assert risk.verdict_reasons[1:] == ((said,) if said else ())
+
+
+@pytest.mark.parametrize("outcome", ["lost", "returned", "disposed"])
+def test_a_dose_that_ended_on_the_way_will_not_be_given_though_its_package_goes_on(outcome: str) -> None:
+    assert verdict(arriving("11:00", "12:00"), outcome=outcome) == "will_miss"
+    received = a_journey(state="received", received_at=at("11:30"))
+    assert verdict(made.arrived(at("11:30")), journey=received, outcome=outcome) == "received_usable"
