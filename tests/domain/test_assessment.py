@@ -319,3 +319,20 @@ def test_alerts_of_kinds_no_rule_judges_stay_open() -> None:
     tamper = OpenAlert(id="t", kind="tamper", subject="device:x", severity="warning", since=at("08:00"))
 
     assert assess(snapshot((), [tamper]), at=at("09:00")).changes == ()
+
+
+def test_time_alone_wakes_every_rule_that_it_makes_true() -> None:
+    """No event after the departure, which somebody else reported: each kind opens at its own instant, and climbs."""
+    dose = a_dose(administer_at=at("16:00"), expires_at=at("48:00"))
+    asks = made.a_product(thresholds={"outcome_missing.hours": 24.0})
+    departed = an_event("departed", at("10:00"), leg=1, carrier=None)
+
+    history = live(at("10:01"), [departed], doses=(dose,), product=asks)
+
+    opened = {(kind, severity): when for when, action, kind, severity in history if action != "resolved"}
+    assert opened["not_released", "warning"] == at("15:00")
+    assert opened["not_released", "critical"] == at("16:00")
+    assert opened["stalled", "warning"] == at("14:00") + JUST_AFTER
+    assert opened["custody_gap", "warning"] == at("22:00")
+    assert opened["outcome_missing", "info"] == at("40:00")
+    assert opened["dose_expired", "critical"] == at("48:00") + JUST_AFTER

@@ -301,7 +301,7 @@ CALCULATIONS: dict[str, Callable[[Values], Values]] = {
     "EXP-01": expiry,
     "EXP-03": latest_arrival,
 }
-IN_API = {"TRN-07": "tests/api/test_days.py: the declared activity stands beside the decayed one"}
+IN_API = {"TRN-07": "tests/api/test_days_forms.py: the declared activity stands beside the decayed one"}
 
 
 def close(value: Any, expected: Any, tolerance: Values) -> bool:
