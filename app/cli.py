@@ -111,7 +111,7 @@ def verify_audit(
     proof = _run(_with_seals(_settings(), lambda seals: seals.verify(anchors=anchor or ())))
     if proof.finding is not None:
         entry = f"audit entry {proof.finding.entry_id}: " if proof.finding.entry_id else ""
-        errors.print(f"{entry}{proof.finding.what}", markup=False, highlight=False)
+        errors.print(f"{entry}{proof.finding.what}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1)
     typer.echo(
         f"{proof.entries} entries under {proof.seals} seals are as they were written; "

@@ -50,25 +50,29 @@ class Seals:
         self._db, self._clock, self._keys = db, clock, keys
 
     async def seal(self, *, horizon: timedelta = HORIZON) -> int:
-        """Seal the next run of entries; return how many they were. Several sealers are harmless."""
+        """Seal the next run of entries; return how many they were. Several sealers are harmless.
+
+        The run is read before the transaction: below the horizon nothing changes, and nobody waits for the reading.
+        """
         until_id = _id_before(horizon)
+        async with self._db.reading() as connection:
+            newest = await seals.newest(connection)
+            rows = await seals.entries(
+                connection,
+                after_id=newest.last_entry_id if newest else None,
+                until_id=until_id,
+                limit=SEALED_AT_ONCE,
+            )
+        if not rows:
+            return 0
+        made = sealed(
+            [(row.id, canonical(row)) for row in rows],
+            sequence=newest.sequence + 1 if newest else 1,
+            previous_mac=newest.mac if newest else GENESIS,
+            key=self._keys[0],
+        )
         try:
             async with self._db.transaction() as connection:
-                newest = await seals.newest(connection)
-                rows = await seals.entries(
-                    connection,
-                    after_id=newest.last_entry_id if newest else None,
-                    until_id=until_id,
-                    limit=SEALED_AT_ONCE,
-                )
-                if not rows:
-                    return 0
-                made = sealed(
-                    [(row.id, canonical(row)) for row in rows],
-                    sequence=newest.sequence + 1 if newest else 1,
-                    previous_mac=newest.mac if newest else GENESIS,
-                    key=self._keys[0],
-                )
                 await seals.insert(connection, asdict(made) | {"sealed_at": self._clock.now()})
         except IntegrityError:
             return 0  # another process sealed this run first

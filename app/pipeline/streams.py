@@ -5,7 +5,8 @@ the last step told, which its reader gives back to go on.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -19,9 +20,12 @@ from app.pipeline.status import Status
 from app.store import alerts, events, feed, shipments
 from app.store.db import Database
 from app.store.shipments import Plans
+from app.store.tables import Record as Row
 from app.telemetry import log
 
 LOOK_EVERY_S = 1.0
+KEY_ASKED_EVERY = 5
+"""Looks between two questions whether the key still counts."""
 STREAMS_MAX = 1_000
 AT_ONCE = 200
 
@@ -118,26 +122,38 @@ class Streams:
         self.open += 1
         mark: tuple[object, ...] | None = None
         try:
-            while not self._stopping and await still():
-                async with self._db.reading() as connection:
-                    now = await feed.mark_of(connection, shipment_id)
+            for look in itertools.count():
+                if self._stopping or (look % KEY_ASKED_EVERY == 0 and not await still()):
+                    return
+                now, steps, rows = await self._look(shipment_id, place)
                 if now != mark:
                     async for frame in self._events(caller, shipment_id, place):
                         place = frame.place
                         yield frame
-                async for frame in self._alerts(shipment_id, place):
-                    place = frame.place
-                    yield frame
+                for step in steps:
+                    place = Place(place.event_id, step.id)
+                    told = {"change": step.change} | alert_body(rows[step.alert_id]._mapping)
+                    yield Frame("alert", told, place)
                 if now != mark:
                     mark = now
-                    told = await self._status.now(caller, shipment_id, at=self._clock.now())
-                    yield Frame("status", told.document, place)
+                    status = await self._status.now(caller, shipment_id, at=self._clock.now())
+                    yield Frame("status", status.document, place)
                 yield None
                 await asyncio.sleep(LOOK_EVERY_S)
         except DosetrailError as error:
             log.warning("stream ended", shipment_id=shipment_id, code=error.code)
         finally:
             self.open -= 1
+
+    async def _look(
+        self, shipment_id: str, place: Place
+    ) -> tuple[tuple[object, ...] | None, Sequence[Row], Mapping[str, Row]]:
+        """Return what would differ if the status did, the alerts' steps since, and those alerts."""
+        async with self._db.reading() as connection:
+            mark = await feed.mark_of(connection, shipment_id)
+            steps = await feed.steps_after(connection, shipment_id, after_id=place.step_id, limit=AT_ONCE)
+            rows = await alerts.read(connection, {step.alert_id for step in steps}) if steps else {}
+        return mark, steps, rows
 
     async def _events(self, caller: Caller, shipment_id: str, place: Place) -> AsyncIterator[Frame]:
         """Yield events to those who may read the shipment; a subscriber hears of states and alerts alone."""
@@ -147,11 +163,3 @@ class Streams:
             for one in found:
                 place = Place(one["id"], place.step_id)
                 yield Frame("event", one, place)
-
-    async def _alerts(self, shipment_id: str, place: Place) -> AsyncIterator[Frame]:
-        async with self._db.reading() as connection:
-            steps = await feed.steps_after(connection, shipment_id, after_id=place.step_id, limit=AT_ONCE)
-            rows = await alerts.read(connection, {step.alert_id for step in steps}) if steps else {}
-        for step in steps:
-            place = Place(place.event_id, step.id)
-            yield Frame("alert", {"change": step.change} | alert_body(rows[step.alert_id]._mapping), place)
