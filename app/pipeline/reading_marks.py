@@ -3,7 +3,7 @@
 Of the others only the stored views are out of date. So a live sensor that says "all is well" costs no assessment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -33,10 +33,12 @@ async def mark(
     at: datetime,
 ) -> None:
     """Order the assessments that new readings call for; `series` are as they stood before."""
-    if not len(fresh):
+    numbers = set(fresh.series.tolist())
+    devices = {series[number].device_id for number in numbers}
+    carriers = await shipments.carriers_of(connection, organisation_id, devices)
+    if not carriers:
         return
-    heard = _by_device(series, fresh)
-    carriers = await shipments.carriers_of(connection, organisation_id, heard)
+    heard = _by_device(series, fresh, set().union(*carriers.values()))
     found = await shipments.briefs(connection, carriers)
     concerned = {
         one: [pair for device_id in devices for pair in heard[device_id] if _may_count(found[one], pair[1])]
@@ -63,15 +65,16 @@ async def mark(
     await due.mark(connection, dict.fromkeys(due_now), at=at)
 
 
-def _by_device(series: Sequence[Series], fresh: ReadingColumns) -> dict[str, list[Heard]]:
-    """Return the new readings of each series, by device."""
-    ordered = fresh.where(np.argsort(fresh.series, kind="stable"))
-    numbers, starts = np.unique(ordered.series, return_index=True)
-    stops = [*starts[1:].tolist(), len(ordered)]
+def _by_device(
+    series: Sequence[Series], fresh: ReadingColumns, carried: Collection[str]
+) -> dict[str, list[Heard]]:
+    """Return the new readings of each series, by device, of the devices that are carried."""
+    ordered = fresh.in_order()
     found: dict[str, list[Heard]] = {}
-    for number, start, stop in zip(numbers.tolist(), starts.tolist(), stops, strict=True):
-        heard = (series[number], ordered.where(np.arange(start, stop)))
-        found.setdefault(series[number].device_id, []).append(heard)
+    for number in np.unique(ordered.series).tolist():
+        before = series[number]
+        if before.device_id in carried:
+            found.setdefault(before.device_id, []).append((before, ordered.of_series(number)))
     return found
 
 

@@ -19,12 +19,20 @@ Row = Mapping[str, Any]
 
 
 async def select(
-    connection: AsyncConnection, table: sa.Table, names: tuple[str, ...], like: Sequence[Row]
+    connection: AsyncConnection,
+    table: sa.Table,
+    names: tuple[str, ...],
+    like: Sequence[Row],
+    *,
+    locked_in_order: tuple[str, ...] = (),
 ) -> Sequence[Record]:
-    """Return these columns of the rows that equal one of the given in all that it names."""
+    """Return these columns of the rows that equal one of the given in all that it names.
+
+    `locked_in_order` names the columns by whose order the rows are locked against other writers.
+    """
     if not like:
         return ()
-    statement = _select(connection.dialect.name, table, names, tuple(like[0]))
+    statement = _select(connection.dialect.name, table, names, tuple(like[0]), locked_in_order)
     return (await connection.execute(statement, {"rows": as_json(connection, table, like)})).all()
 
 
@@ -86,12 +94,54 @@ def _source(dialect: str, table: sa.Table, names: Sequence[str]) -> str:
 
 
 @lru_cache
-def _select(dialect: str, table: sa.Table, names: tuple[str, ...], by: tuple[str, ...]) -> "sa.TextualSelect":
+def _select(
+    dialect: str, table: sa.Table, names: tuple[str, ...], by: tuple[str, ...], locked: tuple[str, ...]
+) -> "sa.TextualSelect":
     listed = ", ".join(f"{table.name}.{name}" for name in names)
     same = " AND ".join(f"{table.name}.{name} = wanted.{name}" for name in by)
     rows = _source(dialect, table, by)
     text = f"SELECT {listed} FROM {rows} AS wanted JOIN {table.name} ON {same}"  # noqa: S608
+    if locked and dialect == "postgresql":  # SQLite has one writer
+        order = ", ".join(f"{table.name}.{name}" for name in locked)
+        text += f" ORDER BY {order} FOR UPDATE OF {table.name}"
     return sa.text(text).columns(*(table.c[name] for name in names))
+
+
+async def upsert(
+    connection: AsyncConnection, table: sa.Table, rows: Sequence[Row], *, keys: tuple[str, ...]
+) -> None:
+    """Write rows over those that have the same keys; unlike JSON this can hold binary columns."""
+    if not rows:
+        return
+    names = tuple(rows[0])
+    statement = _upsert(connection.dialect.name, table, names, keys)
+    if connection.dialect.name == "postgresql":
+        columns = tuple([row[name] for row in rows] for name in names)
+        await connection.exec_driver_sql(statement, columns)
+        return
+    binds = [_bind(connection.dialect, table.c[name]) for name in names]
+    values = [
+        tuple(row[name] if bind is None else bind(row[name]) for name, bind in zip(names, binds, strict=True))
+        for row in rows
+    ]
+    await connection.exec_driver_sql(statement, values)
+
+
+@lru_cache
+def _upsert(dialect: str, table: sa.Table, names: tuple[str, ...], keys: tuple[str, ...]) -> str:
+    types = postgresql.dialect()  # type: ignore[no-untyped-call]
+    if dialect == "postgresql":
+        arrays = (
+            f"${place}::{table.c[name].type.compile(types)}[]" for place, name in enumerate(names, start=1)
+        )
+        source = f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608
+    else:
+        source = f"VALUES ({', '.join('?' for _ in names)})"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) {source} "
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+    )
 
 
 @lru_cache

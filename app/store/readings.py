@@ -12,10 +12,12 @@ from app.domain.readings import Bucket, ReadingColumns, instant
 from app.models.base import new_id
 from app.store import bulk
 from app.store.packed import pack, unpack
-from app.store.tables import reading_bucket, reading_series
+from app.store.tables import Record, reading_bucket, reading_series
 
 Name = tuple[str, str]
 """(device, sensor)."""
+_SERIES = ("id", "device_id", "sensor", "last_at", "last_c")
+_PACKED = ("series_id", "at", "channels", "packed")
 _LAST = (("last_c", "COALESCE(new.last_c, old.last_c)"),)
 
 
@@ -53,31 +55,28 @@ async def of_devices(
 ) -> list[Series]:
     """Return every series of the devices."""
     one = reading_series.c
-    query = sa.select(one.id, one.device_id, one.sensor, one.last_at, one.last_c).where(
+    query = sa.select(*(one[name] for name in _SERIES)).where(
         one.organisation_id == organisation_id, bulk.among(connection, one.device_id, device_ids)
     )
     return [Series(**row._mapping) for row in await connection.execute(query)]
 
 
 async def stored(connection: AsyncConnection, wanted: Collection[tuple[str, datetime]]) -> ReadingColumns:
-    """Return the readings of these (series id, hour) buckets, their series numbered by the order of the ids.
-
-    Series and hours are asked for apart, so buckets of other pairs may come along: they change nothing.
-    """
-    ids = sorted({series_id for series_id, _ in wanted})
-    hours = {at for _, at in wanted}
-    one = reading_bucket
-    within = bulk.among(connection, one.c.series_id, ids) & bulk.among(connection, one.c.at, hours)
-    return await _unpacked(connection, ids, within)
+    """Return the readings of these (series id, hour) buckets, their series numbered by the order of the ids."""
+    like = [{"series_id": series_id, "at": at} for series_id, at in wanted]
+    rows = await bulk.select(connection, reading_bucket, _PACKED, like)
+    return _unpacked(sorted({series_id for series_id, _ in wanted}), rows)
 
 
 async def between(
     connection: AsyncConnection, series_ids: Sequence[str], *, from_at: datetime, until_at: datetime
 ) -> ReadingColumns:
     """Return all readings of the series in whole hours that touch the span, in order; series are numbered as given."""
-    one = reading_bucket
-    within = bulk.among(connection, one.c.series_id, series_ids) & one.c.at.between(from_at, until_at)
-    return (await _unpacked(connection, series_ids, within)).in_order()
+    one = reading_bucket.c
+    query = sa.select(*(one[name] for name in _PACKED)).where(
+        bulk.among(connection, one.series_id, series_ids), one.at.between(from_at, until_at)
+    )
+    return _unpacked(series_ids, (await connection.execute(query)).all()).in_order()
 
 
 async def write(
@@ -88,12 +87,6 @@ async def write(
     touched: Sequence[Bucket],
 ) -> None:
     """Write whole buckets over what was there, and each series' newest reading."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(reading_bucket)
-    columns = ("samples", "measured", "min_c", "max_c", "sum_c", "channels", "packed")
-    statement = statement.on_conflict_do_update(
-        index_elements=["series_id", "at"], set_={name: statement.excluded[name] for name in columns}
-    )
     rows = [
         {
             "series_id": series[bucket.series].id,
@@ -109,8 +102,7 @@ async def write(
         }
         for bucket, (channels, packed) in zip(touched, pack(readings, touched), strict=True)
     ]
-    if rows:
-        await connection.execute(statement, rows)
+    await bulk.upsert(connection, reading_bucket, rows, keys=("series_id", "at"))
 
 
 async def move_on(connection: AsyncConnection, newest: Mapping[str, tuple[datetime, float | None]]) -> None:
@@ -119,13 +111,7 @@ async def move_on(connection: AsyncConnection, newest: Mapping[str, tuple[dateti
     await bulk.update(connection, reading_series, rows, computed=_LAST)
 
 
-async def _unpacked(
-    connection: AsyncConnection, series_ids: Sequence[str], within: sa.ColumnElement[bool]
-) -> ReadingColumns:
-    one = reading_bucket.c
-    rows = (
-        await connection.execute(sa.select(one.series_id, one.at, one.channels, one.packed).where(within))
-    ).all()
+def _unpacked(series_ids: Sequence[str], rows: Sequence[Record]) -> ReadingColumns:
     number = {series_id: place for place, series_id in enumerate(series_ids)}
     found = sorted((number[row.series_id], row.at, row.channels, row.packed) for row in rows)
     return unpack([(place, channels, packed) for place, _, channels, packed in found])
@@ -134,17 +120,11 @@ async def _unpacked(
 async def _locked(
     connection: AsyncConnection, organisation_id: str, names: Sequence[Name]
 ) -> dict[Name, Series]:
-    """Return the series that exist, locked; the same device and sensor of other pairs may come along."""
-    one = reading_series.c
-    query = (
-        sa.select(one.id, one.device_id, one.sensor, one.last_at, one.last_c)
-        .where(
-            one.organisation_id == organisation_id,
-            bulk.among(connection, one.device_id, {device_id for device_id, _ in names}),
-            bulk.among(connection, one.sensor, {sensor for _, sensor in names}),
-        )
-        .order_by(one.device_id, one.sensor)
-        .with_for_update()
+    like = [
+        {"organisation_id": organisation_id, "device_id": device_id, "sensor": sensor}
+        for device_id, sensor in names
+    ]
+    rows = await bulk.select(
+        connection, reading_series, _SERIES, like, locked_in_order=("device_id", "sensor")
     )
-    rows = (await connection.execute(query)).all()
     return {(row.device_id, row.sensor): Series(**row._mapping) for row in rows}

@@ -225,13 +225,10 @@ async def carriers_of(
     connection: AsyncConnection, organisation_id: str, devices: Collection[str]
 ) -> dict[str, set[str]]:
     """Return the devices among these that each shipment names, by shipment id."""
-    tag = shipment_tag.c
-    query = sa.select(tag.shipment_id, tag.value).where(
-        tag.organisation_id == organisation_id, tag.kind == "device", tag.value.in_(list(devices))
-    )
+    like = [{"organisation_id": organisation_id, "kind": "device", "value": one} for one in devices]
     found: dict[str, set[str]] = {}
-    for shipment_id, device_id in await connection.execute(query):
-        found.setdefault(shipment_id, set()).add(device_id)
+    for row in await bulk.select(connection, shipment_tag, ("shipment_id", "value"), like):
+        found.setdefault(row.shipment_id, set()).add(row.value)
     return found
 
 

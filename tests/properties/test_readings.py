@@ -20,7 +20,10 @@ Sample = tuple[int, int, float]
 @st.composite
 def samples(draw: st.DrawFn) -> list[Sample]:
     moments = draw(st.sets(st.tuples(st.integers(0, 2), st.integers(0, 400)), min_size=1, max_size=40))
-    return [(series, minute, draw(st.sampled_from([-1.0, 3.0, 5.0, 8.0, 8.5, 30.0]))) for series, minute in moments]
+    return [
+        (series, minute, draw(st.sampled_from([-1.0, 3.0, 5.0, 8.0, 8.5, 30.0])))
+        for series, minute in moments
+    ]
 
 
 def columns(chosen: list[Sample]) -> ReadingColumns:
@@ -71,7 +74,9 @@ def test_what_is_packed_is_unpacked_the_same(given_samples: list[Sample]) -> Non
     whole = absorb(nothing(), columns(given_samples)).together
     made = buckets(whole)
 
-    packed = [(one.series, channels, rows) for one, (channels, rows) in zip(made, pack(whole, made), strict=True)]
+    packed = [
+        (one.series, channels, rows) for one, (channels, rows) in zip(made, pack(whole, made), strict=True)
+    ]
 
     assert same(unpack(packed).in_order(), whole)
     assert sum(one.stop - one.start for one in made) == len(whole)
@@ -79,7 +84,9 @@ def test_what_is_packed_is_unpacked_the_same(given_samples: list[Sample]) -> Non
 
 @settings(max_examples=100, deadline=None)
 @given(samples(), st.data())
-def test_the_thermal_facts_depend_on_the_readings_alone(given_samples: list[Sample], data: st.DataObject) -> None:
+def test_the_thermal_facts_depend_on_the_readings_alone(
+    given_samples: list[Sample], data: st.DataObject
+) -> None:
     shuffled = data.draw(st.permutations(given_samples))
 
     assert judged(given_samples) == judged(shuffled)
