@@ -1,7 +1,8 @@
 """Due shipments → snapshots → domain → alert changes, messages, view, next look. One commit for many."""
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,11 +61,15 @@ class Assessor:
             return 0
         async with self._db.reading() as connection:
             gathered = await snapshots.load(connection, self._plans, ids, at=at)
-        judged = [one for one in (self._judge(snapshot, at) for snapshot in gathered.values()) if one]
+        # In a thread: requests are answered in between, where a hundred assessments would hold all of them up.
+        judged = await asyncio.to_thread(self._judge_all, tuple(gathered.values()), at)
         async with self._db.transaction() as connection:
             await self._store(connection, ids, judged, claim_id=claim_id, at=at)
         self._announced()
         return len(ids)
+
+    def _judge_all(self, gathered: Sequence[Snapshot], at: datetime) -> list[Judged]:
+        return [one for one in (self._judge(snapshot, at) for snapshot in gathered) if one is not None]
 
     def _judge(self, snapshot: Snapshot, at: datetime) -> Judged | None:
         """Assess one; a shipment that cannot be assessed is logged, counted and tried again, and stops nobody else."""
@@ -96,9 +101,11 @@ class Assessor:
             connection,
             {one.snapshot.shipment.id: (briefs[one.snapshot.shipment.id], one.assessment) for one in fresh},
         )
+        standing = {}
         for one in fresh:
-            shipment_id = one.snapshot.shipment.id
-            await self._store_one(connection, one, briefs[shipment_id], told=told[shipment_id], at=at)
+            id_ = one.snapshot.shipment.id
+            standing[id_] = await self._store_changes(connection, one, briefs[id_], told=told[id_], at=at)
+        await _store_views(connection, fresh, standing, at=at)
         journeys = [(one.snapshot.shipment, one.assessment.journey) for one in fresh]
         await lanes.remember(connection, journeys, at=at)
         assessments = [(one.snapshot.shipment, one.assessment) for one in fresh]
@@ -107,11 +114,11 @@ class Assessor:
         settled = [_next_look(one) for one in fresh]
         # What failed is tried again; what was heard of meanwhile stays due as it is.
         failed = [one for one in ids if one in versions and one not in assessed]
-        settled += [{"b_id": one, "b_at": at + AFTER_A_FAILURE, "b_urgent": None} for one in failed]
-        await due.settle(connection, sorted(settled, key=lambda row: str(row["b_id"])))
+        settled += [_look(one, assess_at=at + AFTER_A_FAILURE, urgent_at=None) for one in failed]
+        await due.settle(connection, settled)
         await due.release(connection, ids, claim_id=claim_id)
 
-    async def _store_one(
+    async def _store_changes(
         self,
         connection: AsyncConnection,
         one: Judged,
@@ -119,7 +126,8 @@ class Assessor:
         *,
         told: Sequence[NewMessage],
         at: datetime,
-    ) -> None:
+    ) -> tuple[OpenAlert, ...]:
+        """Write what is new about one shipment, and return the alerts that are open after it."""
         state = one.assessment.journey.state
         bindings = {
             "shipment_id": brief.id,
@@ -155,40 +163,56 @@ class Assessor:
             at=at,
             wall_at=self._clock.wall(),
         )
-        await self._store_view(connection, one, tuple(standing.values()), at=at)
+        return tuple(standing.values())
 
-    async def _store_view(
-        self, connection: AsyncConnection, one: Judged, standing: tuple[OpenAlert, ...], *, at: datetime
-    ) -> None:
-        assessment, shipment = one.assessment, one.snapshot.shipment
-        document = status_document(assessment, one.snapshot, at=at, open_alerts=standing)
-        view = {
-            "shipment_id": shipment.id,
-            "version": assessment.version,
-            "assessed_at": at,
-            "valid_until": assessment.valid_until,
-            "lanes_version": assessment.arrival.lanes_version if assessment.arrival else None,
-            "view": stored_view(document, shipment, assessment),
-        }
-        await views.store(connection, [view])
-        worst = assessment.worst
-        listed = {
-            "b_id": shipment.id,
-            "state": assessment.journey.state,
-            "eta_p50_at": assessment.arrival.p50_at if assessment.arrival else None,
-            "slack_p50_minutes": worst.odds.slack_p50_minutes if worst else None,
-            "late_probability": worst.odds.late_probability if worst else None,
-            "worst_severity": max(
-                (alert.severity for alert in standing), key=lambda one: SEVERITY_RANK[one], default=None
-            ),
-        }
-        await shipments.store_assessed(connection, [listed])
+
+async def _store_views(
+    connection: AsyncConnection,
+    fresh: Sequence[Judged],
+    standing: Mapping[str, tuple[OpenAlert, ...]],
+    *,
+    at: datetime,
+) -> None:
+    """Write what polls and lists tell of each shipment."""
+    own = [(one, standing[one.snapshot.shipment.id]) for one in fresh]
+    await views.store(connection, [_view(one, alerts, at=at) for one, alerts in own])
+    await shipments.store_assessed(connection, [_listed(one, alerts) for one, alerts in own])
+
+
+def _view(one: Judged, standing: tuple[OpenAlert, ...], *, at: datetime) -> dict[str, Any]:
+    assessment, shipment = one.assessment, one.snapshot.shipment
+    document = status_document(assessment, one.snapshot, at=at, open_alerts=standing)
+    return {
+        "shipment_id": shipment.id,
+        "version": assessment.version,
+        "assessed_at": at,
+        "valid_until": assessment.valid_until,
+        "lanes_version": assessment.arrival.lanes_version if assessment.arrival else None,
+        "view": stored_view(document, shipment, assessment),
+    }
+
+
+def _listed(one: Judged, standing: tuple[OpenAlert, ...]) -> dict[str, Any]:
+    assessment, worst = one.assessment, one.assessment.worst
+    severities = (alert.severity for alert in standing)
+    return {
+        "id": one.snapshot.shipment.id,
+        "state": assessment.journey.state,
+        "eta_p50_at": assessment.arrival.p50_at if assessment.arrival else None,
+        "slack_p50_minutes": worst.odds.slack_p50_minutes if worst else None,
+        "late_probability": worst.odds.late_probability if worst else None,
+        "worst_severity": max(severities, key=lambda severity: SEVERITY_RANK[severity], default=None),
+    }
 
 
 def _next_look(one: Judged) -> dict[str, Any]:
     worst = one.assessment.worst
     urgent_at = worst.odds.plan.window.latest_useful_arrival_at if worst else None
-    return {"b_id": one.snapshot.shipment.id, "b_at": one.assessment.next_change_at, "b_urgent": urgent_at}
+    return _look(one.snapshot.shipment.id, assess_at=one.assessment.next_change_at, urgent_at=urgent_at)
+
+
+def _look(shipment_id: str, *, assess_at: datetime | None, urgent_at: datetime | None) -> dict[str, Any]:
+    return {"shipment_id": shipment_id, "assess_at": assess_at, "urgent_at": urgent_at}
 
 
 def _usable_until(assessment: Assessment) -> dict[str, datetime | None]:

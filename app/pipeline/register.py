@@ -140,7 +140,7 @@ class Register:
                 reason=reason,
             )
             await due.mark(connection, {brief.id: at}, at=at)
-            await shipments.store_assessed(connection, [{"b_id": brief.id, "state": "cancelled"}])
+            await shipments.store_assessed(connection, [{"id": brief.id, "state": "cancelled"}])
         return await self.read(caller, shipment_id)
 
     async def _reference_data(

@@ -36,10 +36,12 @@ async def select(
     return (await connection.execute(statement, {"rows": as_json(connection, table, like)})).all()
 
 
-async def insert(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
-    """Write rows, which all name the same columns."""
+async def insert(
+    connection: AsyncConnection, table: sa.Table, rows: Sequence[Row], *, over: str | None = None
+) -> None:
+    """Write rows, which all name the same columns; over the row that has the same `over`, if that is given."""
     if rows:
-        statement = _insert(connection.dialect.name, table, tuple(rows[0]))
+        statement = _insert(connection.dialect.name, table, tuple(rows[0]), over)
         await connection.execute(statement, {"rows": as_json(connection, table, rows)})
 
 
@@ -145,10 +147,14 @@ def _upsert(dialect: str, table: sa.Table, names: tuple[str, ...], keys: tuple[s
 
 
 @lru_cache
-def _insert(dialect: str, table: sa.Table, names: tuple[str, ...]) -> sa.TextClause:
+def _insert(dialect: str, table: sa.Table, names: tuple[str, ...], over: str | None) -> sa.TextClause:
     listed = ", ".join(names)
-    rows = _source(dialect, table, names)
-    return sa.text(f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {rows} AS new")  # noqa: S608
+    rows = f"{_source(dialect, table, names)} AS new"
+    text = f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {rows} WHERE true"  # noqa: S608
+    if over is not None:
+        changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != over)
+        text += f" ON CONFLICT ({over}) DO UPDATE SET {changes}"
+    return sa.text(text)
 
 
 @lru_cache

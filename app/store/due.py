@@ -19,6 +19,8 @@ _HEARD = (
     ),
 )
 
+_GIVEN_BACK = (("claim_id", "NULL"), ("lease_until", "NULL"))
+
 
 async def mark(connection: AsyncConnection, latest: Mapping[str, datetime | None], *, at: datetime) -> None:
     """Order these shipments to be assessed at once, because something was heard; rows in id order.
@@ -60,7 +62,7 @@ async def claim(
     if ids:
         await connection.execute(
             sa.update(shipment_due)
-            .where(due.shipment_id.in_(ids))
+            .where(bulk.among(connection, due.shipment_id, ids))
             .values(claim_id=claim_id, lease_until=lease_until)
         )
     return ids
@@ -73,7 +75,7 @@ async def still_claimed(
     due = shipment_due.c
     query = (
         sa.select(due.shipment_id, due.version)
-        .where(due.shipment_id.in_(list(ids)), due.claim_id == claim_id)
+        .where(bulk.among(connection, due.shipment_id, ids), due.claim_id == claim_id)
         .order_by(due.shipment_id)
         .with_for_update()
     )
@@ -81,20 +83,8 @@ async def still_claimed(
 
 
 async def settle(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write when to look next (`b_at`, `b_urgent`) and give the rows (`b_id`) back."""
-    due = shipment_due.c
-    statement = (
-        sa.update(shipment_due)
-        .where(due.shipment_id == sa.bindparam("b_id"))
-        .values(
-            assess_at=sa.bindparam("b_at", type_=due.assess_at.type),
-            urgent_at=sa.bindparam("b_urgent", type_=due.urgent_at.type),
-            claim_id=None,
-            lease_until=None,
-        )
-    )
-    if rows:
-        await connection.execute(statement, list(rows))
+    """Write when to look next (`assess_at`, `urgent_at`) and give the rows (`shipment_id`) back."""
+    await bulk.update(connection, shipment_due, rows, key="shipment_id", computed=_GIVEN_BACK)
 
 
 async def release(connection: AsyncConnection, ids: Collection[str], *, claim_id: str) -> None:
@@ -102,7 +92,7 @@ async def release(connection: AsyncConnection, ids: Collection[str], *, claim_id
     due = shipment_due.c
     await connection.execute(
         sa.update(shipment_due)
-        .where(due.shipment_id.in_(list(ids)), due.claim_id == claim_id)
+        .where(bulk.among(connection, due.shipment_id, ids), due.claim_id == claim_id)
         .values(claim_id=None, lease_until=None)
     )
 

@@ -298,10 +298,8 @@ def tagged(kind: str, value: str) -> sa.ColumnElement[bool]:
 
 
 async def store_assessed(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write what lists show of the last assessment; each row has `b_id` and the columns."""
-    await connection.execute(
-        sa.update(shipment).where(shipment.c.id == sa.bindparam("b_id")), [dict(row) for row in rows]
-    )
+    """Write what lists show of the last assessment; each row has the `id` and the columns."""
+    await bulk.update(connection, shipment, rows)
 
 
 def seen_by(caller: Caller) -> Sequence[sa.ColumnElement[bool]]:

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store import bulk
@@ -13,17 +12,7 @@ from app.store.tables import Record, shipment, shipment_due, shipment_view
 
 async def store(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Write views over the ones that were there."""
-    insert = (
-        sqlite.insert(shipment_view)
-        if connection.dialect.name == "sqlite"
-        else postgresql.insert(shipment_view)
-    )
-    columns = ("version", "assessed_at", "valid_until", "lanes_version", "view")
-    statement = insert.on_conflict_do_update(
-        index_elements=["shipment_id"], set_={name: insert.excluded[name] for name in columns}
-    )
-    if rows:
-        await connection.execute(statement, list(rows))
+    await bulk.insert(connection, shipment_view, rows, over="shipment_id")
 
 
 async def read(connection: AsyncConnection, ids: Collection[str], *, whole: bool = True) -> dict[str, Record]:

@@ -69,8 +69,16 @@ async def test_the_most_urgent_is_claimed_first(api: Api) -> None:
         await due.settle(
             connection,
             [
-                {"b_id": calm["id"], "b_at": api.clock.at, "b_urgent": api.clock.at + timedelta(hours=9)},
-                {"b_id": urgent["id"], "b_at": api.clock.at, "b_urgent": api.clock.at + timedelta(hours=1)},
+                {
+                    "shipment_id": calm["id"],
+                    "assess_at": api.clock.at,
+                    "urgent_at": api.clock.at + timedelta(hours=9),
+                },
+                {
+                    "shipment_id": urgent["id"],
+                    "assess_at": api.clock.at,
+                    "urgent_at": api.clock.at + timedelta(hours=1),
+                },
             ],
         )
 
