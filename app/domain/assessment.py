@@ -107,7 +107,7 @@ def assess(
         fold_doses(snapshot.shipment, journey), thermal, unseen, snapshot.shipment, journey
     )
     outlook = _outlook(snapshot, journey, care, thermal, at=at, known_at=known_at, rules=rules)
-    facts = outlook.facts_at(at)
+    facts = outlook.facts_at(at, told=True)
     open_severity = {alert.key: alert.severity for alert in snapshot.open_alerts}
     findings = run_rules(rules, facts, open_severity)
     doses = tuple(dose_risk(odds, snapshot.shipment, journey, outlook.arrival, at=at) for odds in facts.odds)

@@ -67,11 +67,18 @@ def cause_of(shipment: Shipment, journey: Journey, arrival: Arrival | None, *, a
     return _slowest_segment(shipment, arrival)
 
 
-def help_for(cause: Cause, shipment: Shipment, *, act_by: datetime | None, at: datetime) -> tuple[str, ...]:
-    """Return what somebody could do about it, the likeliest to help first."""
+def help_for(
+    cause: Cause,
+    shipment: Shipment,
+    *,
+    act_by: datetime | None,
+    at: datetime,
+    computed: tuple[str, ...] = (),
+) -> tuple[str, ...]:
+    """Return what somebody could do about it: what is computed for this case first, then the likeliest step."""
     tell_site = "Tell the site: move the appointment, shorten the handling, or order a replacement dose."
     if act_by is not None and at > act_by and cause.kind != "stalled":
-        return (tell_site,)
+        return (*computed, tell_site)
     leg = next((leg for leg in shipment.legs if leg.number == cause.leg), shipment.legs[0])
     way = way_words(leg)
     steps = {
@@ -86,7 +93,7 @@ def help_for(cause: Cause, shipment: Shipment, *, act_by: datetime | None, at: d
         "stalled": f"Ask {leg.carrier} where the package is, and when {way} goes on.",
     }
     first = steps.get(cause.kind, f"Re-plan {way} to an earlier or faster service.")
-    return first, tell_site
+    return (*computed, first, tell_site)
 
 
 def _has_flown(shipment: Shipment, journey: Journey, index: int) -> bool:

@@ -225,7 +225,7 @@ class _Chain:
 
     def _scheduled(self, leg: Leg, facts: LegFacts, delay: Distribution) -> Array:
         """Return when the service leaves: as planned with its usual delay, and as the carrier says."""
-        headway = lanes.HEADWAY_MINUTES.get(leg.mode, 0) if facts.failed == "offloaded" else 0
+        headway = self.lanes.headway_minutes(leg) if facts.failed == "offloaded" else 0
         own = self.grid.spread(leg.planned_departure_at + headway * MINUTE, delay)
         said_at = facts.estimated_departure_at
         return own if said_at is None else self._believed(own, said_at, leg)
@@ -244,7 +244,7 @@ class _Chain:
             return grids.later_of(ready, scheduled)
         caught = scheduled * np.cumsum(ready)
         missed = max(float(ready.sum() * scheduled.sum() - caught.sum()), 0.0)
-        bins = round(lanes.HEADWAY_MINUTES[leg.mode] / self.grid.step_minutes)
+        bins = round(self.lanes.headway_minutes(leg) / self.grid.step_minutes)
         return caught + missed * grids.shifted(scheduled / max(float(scheduled.sum()), 1e-12), bins)
 
     def _held(self, shares: Array) -> Array:

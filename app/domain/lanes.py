@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.shipment import Leg, Mode
+from app.domain.timetable import Departure
 
 Array = NDArray[np.float64]
 
@@ -84,6 +85,12 @@ class LaneStatistics(Protocol):
     def reporting(self, carrier: str) -> Reporting:
         """Return how a carrier reports."""
 
+    def after(self, leg: Leg, at: datetime) -> list[Departure]:
+        """Return the known services that leave on the leg's lane after an instant, the earliest first."""
+
+    def headway_minutes(self, leg: Leg) -> float:
+        """Return how long after the leg's planned departure the next service leaves."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Priors:
@@ -126,6 +133,14 @@ class Priors:
     def reporting(self, carrier: str) -> Reporting:
         """Return the default."""
         return REPORTING
+
+    def after(self, leg: Leg, at: datetime) -> list[Departure]:
+        """Return nothing: no service is known."""
+        return []
+
+    def headway_minutes(self, leg: Leg) -> float:
+        """Return the mode's default."""
+        return HEADWAY_MINUTES.get(leg.mode, 0)
 
 
 SCHEDULED: Final[frozenset[str]] = frozenset({"air", "rail", "sea"})

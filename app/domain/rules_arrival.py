@@ -8,6 +8,7 @@ from app.domain.cause_words import cause_words
 from app.domain.causes import cause_of, help_for
 from app.domain.custody import Journey
 from app.domain.odds import DoseOdds, act_by
+from app.domain.remedies import computed
 from app.domain.risk import is_settled, limit_words
 from app.domain.ruling import Facts, OpenSeverity
 from app.domain.shipment import Shipment
@@ -141,7 +142,9 @@ def _late_arrival(
             slack_p90_minutes=odds.slack_p90_minutes,
             unknown_probability=facts.arrival.unknown_probability if facts.arrival else None,
         ),
-        what_would_help=help_for(cause, facts.shipment, act_by=odds.act_by, at=facts.at),
+        what_would_help=help_for(
+            cause, facts.shipment, act_by=odds.act_by, at=facts.at, computed=computed(facts, about=odds)
+        ),
     )
 
 
@@ -171,5 +174,7 @@ def _late_for_appointment(facts: Facts, odds: DoseOdds, *, severity: Severity, t
             late_probability=odds.late_probability,
             slack_p50_minutes=odds.slack_p50_minutes,
         ),
-        what_would_help=help_for(cause, facts.shipment, act_by=decide_by, at=facts.at),
+        what_would_help=help_for(
+            cause, facts.shipment, act_by=decide_by, at=facts.at, computed=computed(facts, about=odds)
+        ),
     )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from app.domain.alerts import SHIPMENT, AlertKey, Cause, Condition, Severity
 from app.domain.custody import Journey
-from app.domain.eta import Arrival
+from app.domain.eta import Arrival, Forecast
 from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.odds import DoseOdds
 from app.domain.risk import NO_ARRIVAL
@@ -68,6 +68,8 @@ class Facts:
     at: datetime
     thermal: Thermal = NO_THERMAL
     lanes: LaneStatistics = PRIORS
+    forecast: Forecast | None = None
+    """Only of the instant that is told about: a search over other instants computes no remedies."""
 
     @property
     def planned_since(self) -> datetime:

@@ -45,8 +45,11 @@ class Outlook:
     evaluations: int = 0
     thermal: Thermal = NO_THERMAL
 
-    def facts_at(self, at: datetime) -> Facts:
-        """Return what the rules would judge at another instant, hearing nothing in between."""
+    def facts_at(self, at: datetime, *, told: bool = False) -> Facts:
+        """Return what the rules would judge at another instant, hearing nothing in between.
+
+        What is `told` to people comes with remedies, which a search over many instants does without.
+        """
         arrival = self.arrival
         if self.forecast is not None and not self.at <= at <= max(self.steady_until, self.at):
             self.evaluations += 1
@@ -60,6 +63,7 @@ class Outlook:
             at=at,
             thermal=self.thermal,
             lanes=self.forecast.lanes if self.forecast else PRIORS,
+            forecast=self.forecast if told else None,
         )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from app.domain.alerts import SHIPMENT, Cause, Condition, Severity, dose_subject
 from app.domain.causes import help_for
 from app.domain.odds import DoseOdds, worst_of
+from app.domain.remedies import computed
 from app.domain.ruling import Facts
 
 
@@ -35,7 +36,9 @@ def about_shipment(facts: Facts, kind: str, cause: Cause, since: datetime, summa
             late_probability=worst.late_probability if worst else None,
             slack_p50_minutes=worst.slack_p50_minutes if worst else None,
         ),
-        what_would_help=help_for(cause, facts.shipment, act_by=act_by, at=facts.at),
+        what_would_help=help_for(
+            cause, facts.shipment, act_by=act_by, at=facts.at, computed=computed(facts, about=None)
+        ),
     )
 
 

@@ -8,7 +8,9 @@ from pydantic import ConfigDict
 from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
-from app.models.base import IdType, UtcDateTime, Wire
+from app.domain.shipment import Mode
+from app.models.base import Code, IdType, Instant, JsonType, UtcDateTime, Wire
+from app.models.site import TimeOfDay, Zone
 
 HISTORY_MAX = 50_000
 """Rows a request. Source: the contract."""
@@ -55,6 +57,68 @@ class LaneHistoryReceipt(Wire):
     accepted: int
     duplicates: int
     rejected: list[RejectedLeg]
+
+
+class LaneService(Wire):
+    """A departure on some days of the week, in the local time of the zone."""
+
+    carrier: Code
+    service: Code
+    days: Annotated[list[Annotated[int, WireField(ge=1, le=7)]], WireField(min_length=1, max_length=7)]
+    departs: TimeOfDay
+    timezone: Zone = "UTC"
+    minutes: Annotated[int, WireField(ge=1, lt=14_400)]
+    """From departure to arrival."""
+
+
+class LaneTimetable(Wire):
+    """All services of one lane; it replaces what was told of the lane before."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "mode": "air",
+                    "origin": "PVG",
+                    "destination": "PEK",
+                    "services": [
+                        {
+                            "carrier": "MU",
+                            "service": "MU5113",
+                            "days": [1, 2, 3, 4, 5],
+                            "departs": "09:40",
+                            "timezone": "Asia/Shanghai",
+                            "minutes": 140,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+    mode: Mode
+    origin: Code
+    destination: Code
+    services: Annotated[list[LaneService], WireField(max_length=500)]
+
+
+class LaneTimetableRead(LaneTimetable):
+    """A lane's timetable as it is kept; versions count from 1."""
+
+    version: int
+    recorded_at: Instant
+
+
+class LaneTimetableRow(SQLModel, table=True):
+    """One version of one lane's timetable."""
+
+    __tablename__ = "lane_timetable"
+    organisation_id: str = Field(sa_type=IdType, primary_key=True)
+    mode: str = Field(max_length=8, primary_key=True)
+    origin: str = Field(max_length=120, primary_key=True)
+    destination: str = Field(max_length=120, primary_key=True)
+    version: int = Field(primary_key=True)
+    services: list[dict[str, Any]] = Field(sa_type=JsonType)
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class LaneLegRow(SQLModel, table=True):
@@ -108,4 +172,5 @@ class LaneStatisticsRow(SQLModel, table=True):
     published_at: datetime = Field(sa_type=UtcDateTime)
     legs: int
     dwells: int
+    timetables: int = 0
     body: bytes

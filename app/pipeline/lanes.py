@@ -21,10 +21,12 @@ from app.domain.lane_learning.history import LaneLeg, ended_legs, minutes_of
 from app.domain.lane_learning.published import Published
 from app.domain.lanes import PRIORS, LaneStatistics, Reporting
 from app.domain.shipment import Shipment
+from app.domain.timetable import Lane, Service
 from app.formats.lane_history import BadLeg, leg_of
-from app.models.lane import LaneHistoryReceipt, RejectedLeg
+from app.models.lane import LaneHistoryReceipt, LaneTimetable, LaneTimetableRead, RejectedLeg
 from app.store import audit, lanes
 from app.store.db import Database
+from app.store.lanes import Counts
 from app.store.tables import Record
 
 REMEMBERED: Final = timedelta(days=400)
@@ -105,6 +107,25 @@ class Lanes:
         rejected.sort(key=lambda one: one.index)
         return LaneHistoryReceipt(accepted=len(new), duplicates=duplicates, rejected=rejected)
 
+    async def tell_timetable(self, caller: Caller, body: LaneTimetable) -> LaneTimetableRead:
+        """Store a lane's services; they count from the next statistics on."""
+        at = self._clock.now()
+        row = body.model_dump(mode="json")
+        async with self._db.transaction() as connection:
+            own = {"organisation_id": caller.organisation_id, "recorded_at": at}
+            version = await lanes.append_timetable(connection, row | own)
+            await audit.append(
+                connection,
+                organisation_id=caller.organisation_id,
+                at=at,
+                actor=caller.key_id,
+                action="lane_timetable",
+                object_kind="lanes",
+                object_id=f"{body.mode} {body.origin}–{body.destination}"[:120],
+                new={"version": version, "services": len(body.services)},
+            )
+        return LaneTimetableRead(**row, version=version, recorded_at=at)
+
     async def list(
         self, caller: Caller, filters: Sequence[tuple[str, str]], *, after: Sequence[str] | None, limit: int
     ) -> list[dict[str, Any]]:
@@ -119,10 +140,10 @@ class Lanes:
         async with self._db.reading() as connection:
             counts = await lanes.counts(connection)
         published = 0
-        for organisation_id, (legs, dwells) in counts.items():
+        for organisation_id, recorded in counts.items():
             async with self._db.reading() as connection:
                 newest = await lanes.newest(connection, organisation_id)
-            kind = _due(newest, legs=legs, dwells=dwells, at=self._clock.now())
+            kind = _due(newest, recorded, at=self._clock.now())
             if kind is not None:
                 published += await self._publish(organisation_id, newest, kind)
         return published
@@ -133,19 +154,18 @@ class Lanes:
             legs = await _remembered(connection, organisation_id, at=at)
             stays = await lanes.dwells(connection, organisation_id, since=at - REMEMBERED, until=at)
             scans = await lanes.reports(connection, organisation_id, since=at - REPORTS_REMEMBERED)
+            services = await lanes.timetables(connection, organisation_id, until=at)
             counts = (await lanes.counts(connection))[organisation_id]
         reports = reporting.learned(_delays(scans))
-        body = await asyncio.to_thread(
-            _body, legs, [_stay(row) for row in stays], reports, kind, minutes_of(at)
-        )
+        learned = (legs, [_stay(row) for row in stays], reports, _services(services))
+        body = await asyncio.to_thread(_body, *learned, kind, minutes_of(at))
         number = newest[0].number + 1 if newest else 1
         row = {
             "organisation_id": organisation_id,
             "number": number,
             "base": number if kind == "whole" else newest[-1].number,
             "published_at": at,
-            "legs": counts[0],
-            "dwells": counts[1],
+            **counts._asdict(),
             "body": body,
         }
         try:
@@ -217,15 +237,15 @@ def _new(
     return new, duplicates
 
 
-def _due(newest: Sequence[Record], *, legs: int, dwells: int, at: datetime) -> str | None:
+def _due(newest: Sequence[Record], recorded: Counts, *, at: datetime) -> str | None:
     """Say which set to publish: a whole one once a day or after much news, a short one once an hour; None: no news."""
     if not newest:
         return "whole"
     last, whole = newest[0], newest[-1]
-    if (legs, dwells) == (last.legs, last.dwells):
+    if recorded == (last.legs, last.dwells, last.timetables):
         return None
-    grown = legs - whole.legs >= max(GROWN_BY * whole.legs, 100)
-    if grown or at - whole.published_at >= WHOLE_EVERY:
+    grown = recorded.legs - whole.legs >= max(GROWN_BY * whole.legs, 100)
+    if grown or recorded.timetables != whole.timetables or at - whole.published_at >= WHOLE_EVERY:
         return "whole"
     return "short" if at - last.published_at >= SHORT_EVERY else None
 
@@ -237,10 +257,23 @@ async def _remembered(connection: AsyncConnection, organisation_id: str, *, at: 
 
 
 def _body(
-    legs: Sequence[LaneLeg], stays: Sequence[Stay], reports: dict[str, Reporting], kind: str, until: float
+    legs: Sequence[LaneLeg],
+    stays: Sequence[Stay],
+    reports: dict[str, Reporting],
+    services: Sequence[tuple[Lane, Service]],
+    kind: str,
+    until: float,
 ) -> bytes:
     taught = frozen.learn(legs, until=until)
-    return frozen.whole(taught, stays, reports) if kind == "whole" else frozen.short(taught)
+    return frozen.whole(taught, stays, reports, services) if kind == "whole" else frozen.short(taught)
+
+
+def _services(rows: Iterable[Record]) -> list[tuple[Lane, Service]]:
+    return [
+        ((row.mode, row.origin, row.destination), Service(**one | {"days": tuple(one["days"])}))
+        for row in rows
+        for one in row.services
+    ]
 
 
 def _delays(scans: Iterable[Record]) -> Iterable[tuple[str, float]]:

@@ -11,7 +11,13 @@ from pydantic import ValidationError
 from app.domain.access import Caller
 from app.formats import lane_history, strict_json
 from app.formats.strict_json import UnparseableBody
-from app.models.lane import HISTORY_MAX, LaneHistory, LaneHistoryReceipt
+from app.models.lane import (
+    HISTORY_MAX,
+    LaneHistory,
+    LaneHistoryReceipt,
+    LaneTimetable,
+    LaneTimetableRead,
+)
 from app.routers.body import BULK_MAX, limited_body, media_type
 from app.routers.dependencies import HouseDep, Requires
 from app.routers.paging import Cursor, Limit, page_answer, page_of
@@ -77,6 +83,14 @@ async def list_lanes(
         for one in told
     ]
     return page_answer(request, page, told, keys=keys)
+
+
+@router.post("/timetable", status_code=201)
+async def post_timetable(
+    body: LaneTimetable, caller: Annotated[Caller, Depends(Requires("write:lanes"))], house: HouseDep
+) -> LaneTimetableRead:
+    """Tell a lane's weekly services: what a missed package takes next, and what could save a dose."""
+    return await house.lanes.tell_timetable(caller, body)
 
 
 def _csv_rows(body: bytes) -> list[Any]:

@@ -1,15 +1,16 @@
 """Legs and dwells that have ended, and the statistics learned from them."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.lane_learning.history import LaneLeg
-from app.store.tables import Record, event, lane_dwell, lane_leg, lane_statistics, shipment
+from app.store.tables import Record, event, lane_dwell, lane_leg, lane_statistics, lane_timetable, shipment
 
 _CHUNK = 10_000
 """Keys a query: both databases take some 32,000 parameters."""
@@ -20,6 +21,14 @@ _LEG = (
     "mode", "carrier", "service", "origin", "destination", "planned_departure_at", "departed_at",
     "planned_arrival_at", "arrived_at", "outcome",
 )  # fmt: skip
+
+
+class Counts(NamedTuple):
+    """How much an organisation has recorded."""
+
+    legs: int
+    dwells: int
+    timetables: int
 
 
 async def contents(
@@ -83,13 +92,35 @@ async def dwells(
     return (await connection.execute(query.order_by(*order))).all()
 
 
-async def counts(connection: AsyncConnection) -> dict[str, tuple[int, int]]:
-    """Return how many legs and dwells each organisation has recorded."""
-    query = sa.select(lane_leg.c.organisation_id, sa.func.count()).group_by(lane_leg.c.organisation_id)
-    legs_of = {row.organisation_id: row[1] for row in await connection.execute(query)}
-    query = sa.select(lane_dwell.c.organisation_id, sa.func.count()).group_by(lane_dwell.c.organisation_id)
-    dwells_of = {row.organisation_id: row[1] for row in await connection.execute(query)}
-    return {one: (legs_of.get(one, 0), dwells_of.get(one, 0)) for one in {*legs_of, *dwells_of}}
+async def counts(connection: AsyncConnection) -> dict[str, Counts]:
+    """Return how much each organisation has recorded."""
+    found: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for place, table in enumerate((lane_leg, lane_dwell, lane_timetable)):
+        query = sa.select(table.c.organisation_id, sa.func.count()).group_by(table.c.organisation_id)
+        for row in await connection.execute(query):
+            found[row.organisation_id][place] = row[1]
+    return {organisation_id: Counts(*three) for organisation_id, three in found.items()}
+
+
+async def timetables(connection: AsyncConnection, organisation_id: str, *, until: datetime) -> list[Record]:
+    """Return the newest timetable of each lane by an instant."""
+    table = lane_timetable.c
+    query = sa.select(lane_timetable).where(
+        table.organisation_id == organisation_id, table.recorded_at <= until
+    )
+    order = (table.mode, table.origin, table.destination, table.version)
+    rows = (await connection.execute(query.order_by(*order))).all()
+    return list({(row.mode, row.origin, row.destination): row for row in rows}.values())
+
+
+async def append_timetable(connection: AsyncConnection, row: dict[str, Any]) -> int:
+    """Write a lane's next timetable and return its version."""
+    table = lane_timetable.c
+    own = [table[name] == row[name] for name in ("organisation_id", "mode", "origin", "destination")]
+    last = await connection.scalar(sa.select(sa.func.max(table.version)).where(*own))
+    version = (last or 0) + 1
+    await connection.execute(sa.insert(lane_timetable).values(**row, version=version))
+    return version
 
 
 async def publish(connection: AsyncConnection, row: dict[str, Any]) -> None:
@@ -122,7 +153,9 @@ async def statistics(connection: AsyncConnection, organisation_id: str, number: 
 async def newest(connection: AsyncConnection, organisation_id: str) -> Sequence[Record]:
     """Return, without their bodies, the newest statistics and the newest whole ones."""
     table = lane_statistics.c
-    columns = (table.number, table.base, table.published_at, table.legs, table.dwells)
+    columns = (
+        table.number, table.base, table.published_at, table.legs, table.dwells, table.timetables,
+    )  # fmt: skip
     query = sa.select(*columns).where(table.organisation_id == organisation_id)
     last = query.order_by(table.number.desc()).limit(1)
     whole = query.where(table.base == table.number).order_by(table.number.desc()).limit(1)

@@ -11,7 +11,7 @@ from app.models.calibration import KeptForecast
 from app.models.clock import ClockAnchor
 from app.models.event import Event
 from app.models.idempotency import KeptAnswer
-from app.models.lane import LaneDwellRow, LaneLegRow, LaneStatisticsRow
+from app.models.lane import LaneDwellRow, LaneLegRow, LaneStatisticsRow, LaneTimetableRow
 from app.models.product import Product
 from app.models.reading import ReadingBucket, ReadingSeries
 from app.models.shipment import Shipment, ShipmentDue, ShipmentPlan, ShipmentTag, ShipmentView
@@ -49,3 +49,4 @@ lane_leg = table_of(LaneLegRow)
 lane_dwell = table_of(LaneDwellRow)
 lane_statistics = table_of(LaneStatisticsRow)
 kept_forecast = table_of(KeptForecast)
+lane_timetable = table_of(LaneTimetableRow)

@@ -198,3 +198,39 @@ async def test_our_own_legs_and_stays_join_the_history_once(api: Api) -> None:
         )
     ).json()
     assert again == {"accepted": 0, "duplicates": 1, "rejected": []}
+
+
+TIMETABLE: dict[str, Any] = {
+    "mode": "air",
+    "origin": "MXP",
+    "destination": "BLQ",
+    "services": [
+        {"carrier": "AZ", "service": "AZ7", "days": [1, 2, 3], "departs": "15:30", "timezone": "Europe/Rome", "minutes": 60}  # noqa: E501
+    ],
+}  # fmt: skip
+
+
+async def test_a_timetable_tells_what_a_missed_package_takes_next_and_what_would_help(api: Api) -> None:
+    stored = await api.post("/v1/lanes/timetable", TIMETABLE)
+    await api.house.lanes.publish_due()
+    shipment = await api.ship()
+    for hours_on, kind, leg in ((8, "departed", 1), (1, "arrived", 1), (2, "leg_cancelled", 2)):
+        api.clock.advance(hours=hours_on)
+        await api.scan(shipment, kind, leg=leg)
+    await api.assess()
+
+    alerts = (await api.get("/v1/alerts", shipment_id=shipment["id"])).json()["data"]
+
+    assert stored.status_code == 201
+    assert stored.json()["version"] == 1
+    missed = next(one for one in alerts if one["kind"] == "missed_connection")
+    assert "AZ7 MXP–BLQ at Mon 02 Mar 15:30 CET (14:30Z) saves 1 of 1 dose." in missed["what_would_help"]
+
+
+async def test_a_timetable_that_cannot_be_is_refused_with_its_place(api: Api) -> None:
+    bad = TIMETABLE | {"services": [TIMETABLE["services"][0] | {"departs": "25:00"}]}
+
+    told = await api.post("/v1/lanes/timetable", bad)
+
+    assert told.status_code == 422
+    assert told.json()["errors"][0]["pointer"] == "/services/0/departs"

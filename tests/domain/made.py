@@ -1,7 +1,7 @@
 """Hand-made shipments and arrivals with round numbers, for tests of what is concluded from them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -198,6 +198,8 @@ class Slipping:
     last_at: datetime = PLANNED + HOUR
     silent_from: datetime = DEPARTURE
     looks: int = 0
+    shipment: Shipment = field(default_factory=lambda: a_shipment())
+    journey: Journey = field(default_factory=lambda: a_journey())
     lanes: LaneStatistics = PRIORS
 
     def at(self, at: datetime, *, known_at: datetime | None = None, explained: bool = True) -> Arrival:
@@ -233,6 +235,8 @@ class Settled:
     """The forecast of a journey that is over: it arrived, and that is that."""
 
     arrived_at: datetime
+    shipment: Shipment = field(default_factory=lambda: a_shipment())
+    journey: Journey = field(default_factory=lambda: a_journey())
     lanes: LaneStatistics = PRIORS
 
     def at(self, at: datetime, *, known_at: datetime | None = None, explained: bool = True) -> Arrival:

@@ -23,6 +23,7 @@ from app.domain.lane_learning.replay import teach
 from app.domain.lane_learning.tables import Histograms, Means
 from app.domain.lanes import Array, Reporting
 from app.domain.shipment import Mode
+from app.domain.timetable import Lane, Service, timetable_of
 
 LEARNED_MODES: Final[tuple[Mode, ...]] = ("air", "road", "rail")
 """Ships take days: minutes are no scale for them, and their defaults stay."""
@@ -52,7 +53,12 @@ def learn(legs: Iterable[LaneLeg], *, until: float) -> dict[Mode, Taught]:
     return {mode: _taught(mode, by_mode[mode], until) for mode in LEARNED_MODES if mode in by_mode}
 
 
-def whole(taught: Mapping[Mode, Taught], stays: Iterable[Stay], reporting: Mapping[str, Reporting]) -> bytes:
+def whole(
+    taught: Mapping[Mode, Taught],
+    stays: Iterable[Stay],
+    reporting: Mapping[str, Reporting],
+    services: Iterable[tuple[Lane, Service]] = (),
+) -> bytes:
     """Return a whole set of statistics as bytes."""
     arrays: dict[str, Array] = {}
     told: dict[str, Any] = {"modes": {}, "stays": [], "reporting": {}}
@@ -61,6 +67,7 @@ def whole(taught: Mapping[Mode, Taught], stays: Iterable[Stay], reporting: Mappi
         codes = {name: [list(key) for key in known] for name, known in one.coder.known.items()}
         told["modes"][mode] = {"legs": one.legs, "codes": codes}
     told["stays"] = [asdict(stay) for stay in stays]
+    told["services"] = [[*lane, asdict(service)] for lane, service in services]
     told["reporting"] = {carrier: asdict(one) for carrier, one in reporting.items()}
     arrays["told"] = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)
     file = io.BytesIO()
@@ -88,7 +95,11 @@ def restored(number: int, body: bytes, overlay: bytes | None = None) -> Publishe
     modes = {mode: _mode_statistics(mode, arrays, one, over.get(mode)) for mode, one in told["modes"].items()}
     dwell: DwellStatistics = gather(Stay(**stay) for stay in told["stays"])
     reporting = {carrier: Reporting(**one) for carrier, one in told["reporting"].items()}
-    return Published(number, modes, dwell, reporting)
+    timetable = timetable_of(
+        ((mode, origin, destination), Service(**one | {"days": tuple(one["days"])}))
+        for mode, origin, destination, one in told["services"]
+    )
+    return Published(number, modes, dwell, reporting, timetable)
 
 
 def _taught(mode: Mode, legs: list[LaneLeg], until: float) -> Taught:

@@ -1,6 +1,7 @@
 """Statistics as they are published: immutable, numbered, and asked one leg at a time."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from app.domain.lane_learning.model import (
 )
 from app.domain.lanes import PRIORS, Array, Distribution, LegStatistics, Reporting
 from app.domain.shipment import Leg, Mode
+from app.domain.timetable import Departure, Timetable
 
 LEGS_MIN: Final = 100
 """A mode with fewer legs keeps its priors. Source: our convention."""
@@ -100,8 +102,10 @@ class Published:
         modes: Mapping[Mode, ModeStatistics],
         dwell: DwellStatistics,
         reporting: Mapping[str, Reporting],
+        timetable: Timetable | None = None,
     ) -> None:
         self.number, self.modes, self.dwell = number, modes, dwell
+        self._timetable = timetable or Timetable()
         self._reporting = reporting
         self._known: dict[tuple[object, ...], LegStatistics] = {}
 
@@ -142,6 +146,15 @@ class Published:
     def reporting(self, carrier: str) -> Reporting:
         """Return how a carrier reports."""
         return self._reporting.get(carrier, lanes.REPORTING)
+
+    def after(self, leg: Leg, at: datetime) -> list[Departure]:
+        """Return the known services that leave on the leg's lane after an instant, the earliest first."""
+        return self._timetable.after(leg, at)
+
+    def headway_minutes(self, leg: Leg) -> float:
+        """Return how long after the leg's planned departure the next service leaves."""
+        known = self._timetable.headway_minutes(leg)
+        return PRIORS.headway_minutes(leg) if known is None else known
 
 
 def _shifted(errors: Array, by_minutes: float, *, basis: str) -> Distribution:

@@ -1,0 +1,88 @@
+"""What would help is computed: the instants, volumes and services come out of the same numbers as the risk."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.domain.custody import LegFacts
+from app.domain.eta import Forecast
+from app.domain.lane_learning.dwell import gather
+from app.domain.lane_learning.published import Published
+from app.domain.odds import dose_plans, odds_of
+from app.domain.remedies import dose_remedies, rebooking
+from app.domain.shipment import Dose
+from app.domain.timetable import Service, timetable_of
+from tests.domain.made import a_dose, a_journey, a_leg, a_product, a_shipment, arriving, at, care, odds
+
+DAILY = (1, 2, 3, 4, 5, 6, 7)
+
+
+def test_a_dose_is_usable_if_it_arrives_by_the_bound_of_its_window() -> None:
+    shipment = a_shipment()
+    told = dose_remedies(odds(shipment, None, when=at("09:00")), shipment, None, at=at("09:00"))
+
+    assert told == ("Usable if it arrives by Tue 06 Jan 15:00 CET (14:00Z).",)
+
+
+def test_past_its_bound_nothing_is_promised() -> None:
+    shipment = a_shipment()
+
+    assert dose_remedies(odds(shipment, None, when=at("14:01")), shipment, None, at=at("14:01")) == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "remedy"),
+    [
+        ("13:00", "14:00", "Usable if administered after Tue 06 Jan 15:30 CET (14:30Z)"),
+        ("14:10", "14:30", "Usable if handling takes at most 40 minutes."),
+    ],
+)
+def test_a_late_dose_may_still_be_given_later_or_made_ready_faster(
+    first: str, last: str, remedy: str
+) -> None:
+    """The window ends at 15:00 and handling takes an hour; the appointment was at 13:30."""
+    dose = a_dose(administer_at=at("13:30"))
+    shipment = a_shipment(doses=(dose,))
+    arrival = arriving(first, last)
+
+    told = dose_remedies(odds(shipment, arrival, when=at("12:00")), shipment, arrival, at=at("12:00"))
+
+    assert any(one.startswith(remedy) for one in told), told
+
+
+def test_a_vial_that_is_drawn_from_tells_the_volume() -> None:
+    product = a_product(draw="by_volume", concentration_mbq_per_ml=370.0)
+    dose = a_dose(calibrated_at=at("12:00"), prescribed_activity_mbq=7400.0, volume_ml=25.0)
+    shipment = a_shipment(product=product, doses=(dose,))
+    arrival = arriving("12:00", "12:02")
+
+    told = dose_remedies(odds(shipment, arrival, when=at("10:00")), shipment, arrival, at=at("10:00"))
+
+    # 7400 MBq at 370 MBq/mL are 20 mL at 12:00; at 13:01 Lu-177 (6.6443 d) has decayed to 0.99559 of it.
+    assert "Usable with 20.1 mL." in told
+
+
+def test_a_service_that_saves_doses_is_named_with_how_many() -> None:
+    """The flight at 10:00 is cancelled; one at 11:00 arrives in time, one at 20:00 does not."""
+    flight = a_leg()
+    lane = (flight.mode, flight.origin, flight.destination)
+    services = [
+        (lane, Service(carrier="MU", service=name, days=DAILY, departs=departs, timezone="UTC", minutes=60))
+        for name, departs in (("MU5113", "11:00"), ("MU5121", "20:00"))
+    ]
+    doses: tuple[Dose, ...] = tuple(a_dose(id=name, reference=name) for name in ("one", "two"))
+    shipment = a_shipment(legs=(flight,), doses=doses)
+    journey = a_journey(legs=(LegFacts(number=1, failed="leg_cancelled", failed_at=at("08:00")),))
+    forecast = Forecast(shipment, journey, Published(1, {}, gather([]), {}, timetable_of(services)))
+    plans = dose_plans(shipment, {dose.id: care() for dose in doses})
+    known = [odds_of(one, shipment, journey, forecast.at(at("08:30")), at=at("08:30")) for one in plans]
+
+    told = rebooking(forecast, known, at=at("08:30"))
+    too_late = rebooking(forecast, known, at=at("10:30"))
+    nothing_known = rebooking(
+        replace(forecast, lanes=Published(1, {}, gather([]), {})), known, at=at("08:30")
+    )
+
+    way = f"{flight.origin}–{flight.destination}"
+    assert told == (f"MU5113 {way} at Tue 06 Jan 12:00 CET (11:00Z) saves 2 of 2 doses.",)
+    assert too_late == nothing_known == ()
