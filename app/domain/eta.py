@@ -17,6 +17,7 @@ from app.domain.custody import Journey, LegFacts
 from app.domain.grids import COUNT, MINUTE, Grid
 from app.domain.lanes import PRIORS, Array, Distribution, LaneStatistics, LegStatistics
 from app.domain.shipment import Leg, Shipment
+from app.domain.whereabouts import Sighted, sighted
 
 TAIL = timedelta(hours=30)
 """How far past the plan an arrival is looked for: the next daily service and what may delay it."""
@@ -79,6 +80,7 @@ class Forecast:
     shipment: Shipment
     journey: Journey
     lanes: LaneStatistics
+    sighted: Sighted | None = None
 
     def at(self, at: datetime, *, known_at: datetime | None = None, explained: bool = True) -> Arrival:
         """Return the arrival as seen at `at`; by `known_at` (default `at`) all that was reported is known.
@@ -131,7 +133,7 @@ class Forecast:
 
 def forecast(shipment: Shipment, journey: Journey, lane_statistics: LaneStatistics = PRIORS) -> Forecast:
     """Return the arrival of a shipment that may still arrive."""
-    return Forecast(shipment, journey, lane_statistics)
+    return Forecast(shipment, journey, lane_statistics, sighted(shipment, journey))
 
 
 class _Chain:
@@ -141,7 +143,7 @@ class _Chain:
         self, forecast: Forecast, *, at: datetime, heard_at: datetime, explained: bool = True
     ) -> None:
         self.journey, self.lanes, self.legs = forecast.journey, forecast.lanes, forecast.shipment.legs
-        self.at, self.explained = at, explained
+        self.at, self.explained, self.sighted = at, explained, forecast.sighted
         first_at = min(self.legs[0].planned_departure_at, *_reported(self.journey), at) - HEAD
         remaining = self.legs[-1].planned_arrival_at - self.legs[0].planned_departure_at
         last_at = max(self.legs[-1].planned_arrival_at, at + remaining) + TAIL
@@ -233,9 +235,15 @@ class _Chain:
     def _believed(self, own: Array, said_at: datetime, leg: Leg) -> Array:
         """Blend in the carrier's own estimate, as far and as closely as its estimates have earned."""
         carrier = self.lanes.reporting(leg.carrier)
-        ahead = 2 * carrier.estimate_spread_minutes
-        said = self.grid.spread(said_at - ahead * MINUTE, lanes.lognormal(ahead, 0.5, "carrier's estimate"))
-        weight = carrier.estimate_weight
+        spread, weight = carrier.estimate_spread_minutes, carrier.estimate_weight
+        return self._blended(own, said_at, spread, weight, "carrier's estimate")
+
+    def _blended(
+        self, own: Array, said_at: datetime, spread_minutes: float, weight: float, basis: str
+    ) -> Array:
+        """Mix in an arrival told by other means, its median at `said_at`; the rest keeps what history says."""
+        ahead = 2 * round(spread_minutes, 0)
+        said = self.grid.spread(said_at - ahead * MINUTE, lanes.lognormal(ahead, 0.5, basis))
         return weight * said * float(own.sum()) + (1 - weight) * own
 
     def _catch(self, leg: Leg, ready: Array, scheduled: Array) -> Array:
@@ -267,6 +275,9 @@ class _Chain:
         arrived = self._arriving(way.shares, leg, known, planned)
         if facts.estimated_arrival_at is not None:
             arrived = self._believed(arrived, facts.estimated_arrival_at, leg)
+        if running and self.sighted is not None and self.sighted.leg == leg.number:
+            seen = self.sighted
+            arrived = self._blended(arrived, seen.arrives_at, seen.spread_minutes, seen.weight, "positions")
         if running:
             arrived = self._held(arrived)
         diverted = 1.0 if facts.failed in _STOPPED else known.diverted_share
