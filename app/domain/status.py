@@ -164,6 +164,7 @@ def _eta(arrival: Arrival | None, *, baseline_at: datetime) -> Document | None:
             {"leg": one.leg, "segment": one.segment, "minutes_p50": one.minutes_p50, "basis": one.basis}
             for one in arrival.contributions
         ],
+        "lanes_version": arrival.lanes_version,
     }
 
 

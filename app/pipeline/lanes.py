@@ -156,7 +156,8 @@ class Lanes:
             scans = await lanes.reports(connection, organisation_id, since=at - REPORTS_REMEMBERED)
             services = await lanes.timetables(connection, organisation_id, until=at)
             counts = (await lanes.counts(connection))[organisation_id]
-        reports = reporting.learned(_delays(scans))
+        estimates = [(row.place, row.minutes) for row in stays if row.kind == dwell.ESTIMATE]
+        reports = reporting.learned(_delays(scans), estimates)
         learned = (legs, [_stay(row) for row in stays], reports, _services(services))
         body = await asyncio.to_thread(_body, *learned, kind, minutes_of(at))
         number = newest[0].number + 1 if newest else 1

@@ -125,7 +125,9 @@ async def test_a_published_set_is_named_by_what_was_assessed_with_it_and_by_noth
     delay = listed[0]["departure_delay_minutes"]
     assert delay["p10"] < delay["p50"] < delay["p90"]
     assert sum(level["weight"] for level in listed[0]["falls_back_to"]) == pytest.approx(1.0, abs=0.01)
+    assert (before["eta"]["lanes_version"], after["eta"]["lanes_version"]) == ("priors-1", "lanes-1")
     past = await api.status(shipment, at=hours(0), known_at=hours(0))
+    assert past["eta"]["lanes_version"] == "priors-1"
     assert past["eta"]["contributions"][0]["basis"].startswith("air history, n=162,171")
 
 

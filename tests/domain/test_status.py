@@ -75,6 +75,7 @@ def test_every_field_of_the_contract_is_there() -> None:
         "baseline_at",
         "arrived_at",
         "contributions",
+        "lanes_version",
     }
     assert set(document["position"]) == {"code", "lat", "lon", "observed_at", "source"}
     assert set(document["last_event"]) == {"id", "event_id", "type", "leg", "occurred_at"}

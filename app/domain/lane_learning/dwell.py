@@ -11,9 +11,12 @@ import numpy as np
 
 from app.domain.custody import Journey
 from app.domain.lanes import Distribution, lognormal, normal_cdf
+from app.domain.observation import Event
 from app.domain.shipment import Shipment
 
 Kind = Literal["handover", "receipt", "customs", "hold"]
+
+ESTIMATE: Final = "estimate"
 
 PRIOR_STAYS: Final = 8.0
 """A default counts as so many stays. Source: our convention."""
@@ -77,7 +80,56 @@ def learned_median(seen: Iterable[tuple[float, bool]], default_minutes: float, s
 
 
 def stays_of(shipment: Shipment, journey: Journey) -> list[Stay]:
-    """Return the stays of a journey that have ended: between its legs, and at its end."""
+    """Return the stays of a journey that have ended: between its legs, at its end, in customs and on hold.
+
+    How far off a carrier's last estimate was is kept with them, under the carrier's name.
+    """
+    return [*_between_legs(shipment, journey), *_stopped(journey), *_estimates(shipment, journey)]
+
+
+def _stopped(journey: Journey) -> list[Stay]:
+    """Return stays in customs and holds, the first of each leg."""
+    ends = {"customs_cleared": "customs", "resumed": "hold"}
+    begins = {"customs_entered": "customs", "held": "hold"}
+    since: dict[str, Event] = {}
+    found: dict[tuple[str, int], Stay] = {}
+    for event in journey.effective:
+        if event.type in begins:
+            since.setdefault(begins[event.type], event)
+        kind = ends.get(event.type, "")
+        began = since.pop(kind, None)
+        if began is None or event.effective_at <= began.effective_at:
+            continue
+        place = (began.location and began.location.code) or ""
+        leg = journey.leg_by_event.get(began.id) or 0
+        minutes = (event.effective_at - began.effective_at) / _MINUTE
+        stay = Stay(kind=kind, place=place, mode="", leg=leg, minutes=minutes, at_most=False)
+        found.setdefault((kind, leg), stay)
+    return list(found.values())
+
+
+def _estimates(shipment: Shipment, journey: Journey) -> list[Stay]:
+    """Return by how much the last estimates of arrival were off, either way."""
+    facts = {one.number: one for one in journey.legs}
+    found = []
+    for leg in shipment.legs:
+        known = facts.get(leg.number)
+        if known and known.arrived_at and known.estimated_arrival_at:
+            off = abs((known.arrived_at - known.estimated_arrival_at) / _MINUTE)
+            found.append(
+                Stay(
+                    kind=ESTIMATE,
+                    place=leg.carrier,
+                    mode=leg.mode,
+                    leg=leg.number,
+                    minutes=off,
+                    at_most=False,
+                )
+            )
+    return found
+
+
+def _between_legs(shipment: Shipment, journey: Journey) -> list[Stay]:
     facts = {one.number: one for one in journey.legs}
     found = []
     for before, leg in zip(shipment.legs, shipment.legs[1:], strict=False):

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.domain.custody import LegFacts
 from app.domain.lane_learning import frozen, reporting
-from app.domain.lane_learning.dwell import Stay, gather, learned_median
+from app.domain.lane_learning.dwell import Stay, gather, learned_median, stays_of
 from app.domain.lane_learning.history import LaneLeg, minutes_of
 from app.domain.lane_learning.published import Published
 from app.domain.lanes import PRIORS, REPORTING, LegStatistics
+from app.domain.observation import Event, Location
 from tests.domain.lane_learning.made import FIRST_DAY, a_history
-from tests.domain.made import a_leg
+from tests.domain.made import a_journey, a_leg, a_shipment, at
 
 UNTIL = FIRST_DAY + timedelta(days=12, hours=20)
 
@@ -126,3 +128,41 @@ def test_the_same_history_gives_the_same_bytes() -> None:
     assert np.array_equal(
         frozen.restored(1, one).modes["air"].today, frozen.restored(1, other).modes["air"].today
     )
+
+
+def test_a_carrier_whose_estimates_are_good_is_believed_more_than_one_whose_are_not() -> None:
+    learned = reporting.learned([], [("GOOD", 2.0)] * 200 + [("POOR", 60.0)] * 200)
+
+    assert learned["GOOD"].estimate_weight > REPORTING.estimate_weight > learned["POOR"].estimate_weight
+    assert learned["GOOD"].estimate_spread_minutes < 5
+    assert learned["POOR"].estimate_spread_minutes == pytest.approx(60 / 0.6745, rel=0.05)
+    assert learned["GOOD"].median_minutes == REPORTING.median_minutes
+
+
+def test_stays_in_customs_and_estimates_are_read_off_a_journey() -> None:
+    def event(kind: str, when: str) -> Event:
+        return Event(
+            id=kind,
+            event_id=kind,
+            source="XA",
+            type=kind,
+            occurred_at=at(when),
+            effective_at=at(when),
+            received_at=at(when),
+            location=Location(code="PVG"),
+        )
+
+    known = LegFacts(
+        number=1, departed_at=at("10:00"), arrived_at=at("12:20"), estimated_arrival_at=at("12:00")
+    )
+    journey = a_journey(
+        legs=(known,), effective=(event("customs_entered", "12:30"), event("customs_cleared", "15:00"))
+    )
+
+    stays = {one.kind: one for one in stays_of(a_shipment(), journey)}
+
+    assert (stays["customs"].place, stays["customs"].minutes) == ("PVG", 150.0)
+    assert (stays["estimate"].place, stays["estimate"].minutes) == ("ACME", 20.0)
+    known_at = Published(1, {}, gather([stays["customs"]] * 30), {}).hold("PVG", customs=True)
+    assert known_at.basis == "customs at PVG, n=30"
+    assert 130 < known_at.quantile_minutes(0.5) < 150
