@@ -27,7 +27,7 @@ from app.main import compose, create_app, prepare, running, stored_clock
 from app.pipeline import backtest as backtests
 from app.pipeline.house import House
 from app.pipeline.seals import Seals
-from app.pipeline.secrets import secret_of
+from app.pipeline.secrets import keys_of
 from app.settings import Settings
 from app.store import schema
 from app.store.db import Database
@@ -274,7 +274,7 @@ async def _with_seals(settings: Settings, ask: Callable[[Seals], Awaitable[T]]) 
     db = Database(settings.database_url)
     try:
         clock = await stored_clock(db, settings.clock)
-        return await ask(Seals(db, clock, [SealKey.of(secret_of(settings))]))
+        return await ask(Seals(db, clock, [SealKey.of(key) for key in keys_of(settings)]))
     finally:
         await db.close()
 

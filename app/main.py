@@ -18,6 +18,7 @@ from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
 from app.pipeline.calibration import Calibration
 from app.pipeline.curves import Curves
+from app.pipeline.deliveries import Deliveries
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
 from app.pipeline.handling import Handling
@@ -35,7 +36,7 @@ from app.pipeline.reference import Reference
 from app.pipeline.register import Register
 from app.pipeline.replan import Replan
 from app.pipeline.seals import Seals
-from app.pipeline.secrets import cipher_of, secret_of
+from app.pipeline.secrets import cipher_of, keys_of
 from app.pipeline.status import Status
 from app.pipeline.streams import Streams
 from app.pipeline.thresholds import OwnThresholds
@@ -186,7 +187,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         keys=Keys(db, clock),
         rates=Rates(db, clock),
         idempotency=Idempotency(db, clock),
-        seals=Seals(db, clock, [SealKey.of(secret_of(settings))]),
+        seals=Seals(db, clock, [SealKey.of(key) for key in keys_of(settings)]),
         reference=Reference(db, clock),
         lanes=Lanes(db, clock),
         calibration=Calibration(db),
@@ -206,6 +207,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         thresholds=OwnThresholds(db, clock, plans),
         assessor=Assessor(db, clock, plans, metrics=metrics, announced=dispatch.wake),
         webhooks=Webhooks(db, clock, settings, cipher_of(settings)),
+        deliveries=Deliveries(db, clock),
         dispatch=dispatch,
     )
 

@@ -6,10 +6,11 @@ Source: the Standard Webhooks specification for the signature; the ladders are o
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from app.domain.alerts import SEVERITY_RANK
 
@@ -96,18 +97,39 @@ def wants(patterns: Iterable[str], type_: str, *, min_severity: str | None, seve
     return SEVERITY_RANK[severity] >= SEVERITY_RANK[min_severity]
 
 
-def signature(secrets: Iterable[bytes], *, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return the `webhook-signature` header: one `v1` signature per valid secret."""
-    content = f"{message_id}.{timestamp}.".encode() + body
-    digests = (hmac.new(secret, content, hashlib.sha256).digest() for secret in secrets)
-    return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
+def signed_content(message_id: str, timestamp: int, body: bytes) -> bytes:
+    """Return what a signature is made over."""
+    return f"{message_id}.{timestamp}.".encode() + body
 
 
-def key_of(secret: str) -> bytes:
-    """Return the bytes of a `whsec_…` text."""
-    return base64.b64decode(secret.removeprefix("whsec_"))
+def hmac_signature(secret: bytes, content: bytes) -> str:
+    """Return a `v1` signature."""
+    return "v1," + base64.b64encode(hmac.new(secret, content, hashlib.sha256).digest()).decode()
 
 
 def failing_too_long(*, failing_since: datetime | None, failures: int, at: datetime) -> bool:
     """Say whether an endpoint has only failed for so long, and so often, that it is switched off."""
     return failing_since is not None and failures >= DISABLE_FAILURES and at - failing_since >= DISABLE_AFTER
+
+
+def is_quiet(hours: Mapping[str, str] | None, *, at: datetime) -> bool:
+    """Say whether `at` lies in an endpoint's quiet hours, by the clocks of its place; `from` belongs to them."""
+    if hours is None:
+        return False
+    now = at.astimezone(ZoneInfo(hours["timezone"])).strftime("%H:%M")
+    start, end = hours["from"], hours["until"]
+    return start <= now < end if start < end else now >= start or now < end
+
+
+def is_gated(
+    type_: str,
+    severity: str | None,
+    *,
+    hours: Mapping[str, str] | None,
+    digest_above: int | None,
+    at: datetime,
+) -> bool:
+    """Say whether a message must wait at its endpoint's gate: for the end of quiet hours, or to be counted."""
+    if digest_above is not None and type_.startswith("alert."):
+        return True
+    return severity != "critical" and is_quiet(hours, at=at)

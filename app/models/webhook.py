@@ -1,10 +1,11 @@
 """Webhook endpoints, their secrets, messages and deliveries."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
 
 import sqlalchemy as sa
-from pydantic import ConfigDict
+from pydantic import ConfigDict, field_validator, model_validator
 from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
@@ -16,7 +17,49 @@ Ordering = Annotated[
         description="`per_shipment`: a message waits until the one before it about its shipment has ended."
     ),
 ]
+ClockTime = Annotated[str, WireField(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["22:00"])]
 Slots = Annotated[int, WireField(ge=1, le=64, description="How many deliveries may be in flight at once.")]
+Envelope = Annotated[
+    Literal["standard", "cloudevents"],
+    WireField(description="`cloudevents`: a CloudEvents 1.0 document in structured mode."),
+]
+Signature = Annotated[
+    Literal["v1", "v1a"],
+    WireField(
+        description="`v1`: HMAC-SHA256 with a shared secret; `v1a`: ed25519, verified with a public key."
+    ),
+]
+PerMinute = Annotated[
+    int,
+    WireField(ge=1, le=6000, description="More alert messages a minute than this become one `alert.digest`."),
+]
+HeartbeatMinutes = Annotated[
+    int, WireField(ge=1, le=1440, description="Send `heartbeat` so often: its absence is news of its own.")
+]
+
+
+class QuietHours(Wire):
+    """When only critical alerts are sent; what else is due waits until the end. `from` after `until` spans midnight."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+    from_local: ClockTime = WireField(alias="from")
+    until_local: ClockTime = WireField(alias="until")
+    timezone: Annotated[Code, WireField(examples=["Europe/Rome"])]
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("is no time zone of the IANA database")
+        return name
+
+    @model_validator(mode="after")
+    def _some_hours_are_loud(self) -> Self:
+        if self.from_local == self.until_local:
+            raise ValueError("`from` and `until` are the same: nothing would ever be sent")
+        return self
+
+
 EventTypes = Annotated[
     list[Annotated[Code, WireField(pattern=r"^[a-z_.]+(\.\*)?$|^\*$")]], WireField(min_length=1)
 ]
@@ -39,6 +82,15 @@ class WebhookCreate(Wire):
     product_id: Id | None = None
     ordering: Ordering = "none"
     max_inflight: Slots = 4
+    digest_above_per_minute: PerMinute | None = None
+    quiet_hours: QuietHours | None = None
+    heartbeat_minutes: HeartbeatMinutes | None = None
+    envelope: Envelope = "standard"
+    handshake: Annotated[
+        bool,
+        WireField(description="Ask the endpoint with OPTIONS, once, whether it wants our webhooks at all."),
+    ] = False
+    signature: Signature = "v1"
 
 
 class WebhookPatch(Wire):
@@ -51,7 +103,20 @@ class WebhookPatch(Wire):
     min_severity: Literal["info", "warning", "critical"] | None = None
     ordering: Ordering | None = None
     max_inflight: Slots | None = None
+    digest_above_per_minute: PerMinute | None = None
+    quiet_hours: QuietHours | None = None
+    heartbeat_minutes: HeartbeatMinutes | None = None
+    envelope: Envelope | None = None
+    handshake: bool | None = None
     enabled: bool | None = None
+
+    @model_validator(mode="after")
+    def _what_must_be_there_stays(self) -> Self:
+        needed = {"url", "event_types", "ordering", "max_inflight", "envelope", "handshake", "enabled"}
+        emptied = sorted(name for name in self.model_fields_set & needed if getattr(self, name) is None)
+        if emptied:
+            raise ValueError(f"{', '.join(emptied)} cannot be null; leave out what does not change")
+        return self
 
 
 class WebhookRead(Wire):
@@ -67,6 +132,13 @@ class WebhookRead(Wire):
     product_id: Text | None
     ordering: Text
     max_inflight: int
+    digest_above_per_minute: int | None
+    quiet_hours: QuietHours | None
+    heartbeat_minutes: int | None
+    envelope: Text
+    handshake: bool
+    handshaken_at: Instant | None
+    signature: Text
     enabled: bool
     disabled_reason: Text | None
     paused_until: Instant | None
@@ -75,9 +147,10 @@ class WebhookRead(Wire):
 
 
 class WebhookCreated(WebhookRead):
-    """A new endpoint, with its secret, which is shown this once."""
+    """A new endpoint with its secret, which is shown this once; with `v1a` the public key, and no secret."""
 
-    secret: str
+    secret: str | None
+    public_key: str | None = None
 
 
 class Rotation(Wire):
@@ -146,7 +219,10 @@ def _partial(name: str, where: str, *columns: str) -> sa.Index:
 
 
 class WebhookEndpoint(SQLModel, table=True):
-    """An endpoint's row. `owner_…` are the bindings of the key that made it: messages outside never reach it."""
+    """An endpoint's row. `owner_…` are the bindings of the key that made it: messages outside never reach it.
+
+    `digest_minute_at` (wall) begins the minute in which `digest_sent` alert messages were let through.
+    """
 
     __tablename__ = "webhook_endpoint"
     __table_args__ = (sa.Index("ix_webhook_endpoint_organisation_id_id", "organisation_id", "id"),)
@@ -164,6 +240,16 @@ class WebhookEndpoint(SQLModel, table=True):
     product_id: str | None = Field(default=None, sa_type=IdType)
     ordering: str = Field(default="none", max_length=12)
     max_inflight: int = 4
+    digest_above_per_minute: int | None = None
+    digest_minute_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    digest_sent: int = 0
+    quiet_hours: dict[str, Any] | None = Field(default=None, sa_type=JsonType)
+    heartbeat_minutes: int | None = None
+    heartbeat_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    envelope: str = Field(default="standard", max_length=12)
+    handshake: bool = False
+    handshaken_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    signature: str = Field(default="v1", max_length=4)
     enabled: bool = True
     disabled_reason: str | None = Field(default=None, max_length=200)
     deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -212,7 +298,8 @@ class Message(SQLModel, table=True):
 class Delivery(SQLModel, table=True):
     """One message to one endpoint. Instants of attempts are the wall's, `deliver_by` is the domain's.
 
-    `state`: pending, inflight, waiting (for an earlier one of its shipment), delivered, failed, expired, superseded.
+    `state`: gated (quiet hours, or more than a digest's rate), pending, inflight, waiting (for an earlier one of its
+    shipment); and at the end delivered, failed, expired, superseded, or digested (told in an `alert.digest`).
     `attempts` counts steps of the ladder: what a person sends by hand is no step. `resume_at`: when the ladder goes
     on after a single shot. `ordered_by`: the shipment whose messages this endpoint gets in `sequence`.
     `stale`: newer news makes another attempt pointless.
@@ -225,6 +312,7 @@ class Delivery(SQLModel, table=True):
         _partial(
             "ix_delivery_single_shot", "state = 'pending' AND single_shot", "endpoint_id", "next_attempt_at"
         ),
+        _partial("ix_delivery_gated", "state = 'gated'", "endpoint_id", "id"),
         _partial("ix_delivery_inflight", "state = 'inflight'", "endpoint_id", "lease_until"),
         _partial(
             "ix_delivery_ordered", "ordered_by IS NOT NULL", "ordered_by", "endpoint_id", "state", "sequence"

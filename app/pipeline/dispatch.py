@@ -9,7 +9,6 @@ from datetime import timedelta
 import httpx
 
 from app.clock import Clock
-from app.domain import delivery as rules
 from app.errors import DosetrailError
 from app.models.base import new_id
 from app.pipeline import guard, sender
@@ -149,10 +148,10 @@ class Dispatch:
     async def _attempt(self, client: httpx.AsyncClient, one: Record, secrets: list[str]) -> Answer:
         at = self._clock.wall()
         try:
-            keys = [rules.key_of(self._cipher.decrypt(secret)) for secret in secrets]
+            valid = [self._cipher.decrypt(secret) for secret in secrets]
         except WrongSecretKey as error:
             return Answer(at, 0, error=error.code)
-        return await sender.attempt(client, one, keys, at=at)
+        return await sender.attempt(client, one, valid, at=at)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)

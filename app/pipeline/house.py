@@ -8,6 +8,7 @@ from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
 from app.pipeline.calibration import Calibration
 from app.pipeline.curves import Curves
+from app.pipeline.deliveries import Deliveries
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
 from app.pipeline.handling import Handling
@@ -66,4 +67,5 @@ class House:
     thresholds: OwnThresholds
     assessor: Assessor
     webhooks: Webhooks
+    deliveries: Deliveries
     dispatch: Dispatch

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.delivery import wants
+from app.domain.delivery import is_gated, wants
 from app.domain.status import instant_text
 from app.models.base import new_id
 from app.store import deliveries, hints, webhooks
@@ -49,7 +49,11 @@ async def enqueue(
     rows = [_row(one, organisation_id, at=at, wall_at=wall_at) for one in messages]
     await webhooks.insert(connection, webhooks.message, rows)
     written = [
-        (one, endpoint, delivery_row(row["id"], endpoint.id, one, wall_at=wall_at))
+        (
+            one,
+            endpoint,
+            delivery_row(row["id"], endpoint.id, one, wall_at=wall_at) | _gate(endpoint, one, at=at),
+        )
         for one, row in zip(messages, rows, strict=True)
         for endpoint in known
         if reaches(endpoint, one)
@@ -84,30 +88,37 @@ async def _put_in_order(
         busy.add(pair)
 
 
+def _gate(endpoint: Record, one: NewMessage, *, at: datetime) -> dict[str, Any]:
+    """Return what keeps a delivery at its endpoint's gate, if anything does."""
+    hours, digest_above = endpoint.quiet_hours, endpoint.digest_above_per_minute
+    gated = is_gated(one.type, one.severity, hours=hours, digest_above=digest_above, at=at)
+    return {"state": "gated"} if gated else {}
+
+
 def _ordered(endpoint: Record, one: NewMessage) -> bool:
     return endpoint.ordering == "per_shipment" and one.shipment_id is not None
 
 
-async def send_once(
-    connection: AsyncConnection, endpoint: Record, one: NewMessage, *, at: datetime, wall_at: datetime
-) -> dict[str, Any]:
-    """Write a message for one endpoint alone, whatever it subscribes to; a single attempt is made."""
-    return await enqueue_for(connection, endpoint, one, at=at, wall_at=wall_at, single_shot=True)
-
-
 async def enqueue_for(
+    connection: AsyncConnection, endpoint: Record, one: NewMessage, *, at: datetime, wall_at: datetime
+) -> None:
+    """Write a message for one endpoint alone, whatever it subscribes to; its gate holds it like any other."""
+    await send_to(connection, endpoint, one, at=at, wall_at=wall_at, **_gate(endpoint, one, at=at))
+
+
+async def send_to(
     connection: AsyncConnection,
     endpoint: Record,
     one: NewMessage,
     *,
     at: datetime,
     wall_at: datetime,
-    single_shot: bool = False,
+    **values: Any,
 ) -> dict[str, Any]:
-    """Write a message for one endpoint alone, whatever it subscribes to."""
+    """Write a message for one endpoint alone, past its gate, and return the ids of message and delivery."""
     row = _row(one, endpoint.organisation_id, at=at, wall_at=wall_at) | {"endpoint_id": endpoint.id}
+    delivery = delivery_row(row["id"], endpoint.id, one, wall_at=wall_at) | values
     await webhooks.insert(connection, webhooks.message, [row])
-    delivery = delivery_row(row["id"], endpoint.id, one, wall_at=wall_at, single_shot=single_shot)
     await webhooks.insert(connection, webhooks.delivery, [delivery])
     await hints.give(connection)
     return {"delivery_id": delivery["id"], "message_id": row["id"]}
@@ -132,16 +143,14 @@ def reaches(endpoint: Record, one: NewMessage | Record) -> bool:
     return wanted and all(bound is None or bound == value for bound, value in bounds)
 
 
-def delivery_row(
-    message_id: str, endpoint_id: str, one: NewMessage, *, wall_at: datetime, single_shot: bool = False
-) -> dict[str, Any]:
+def delivery_row(message_id: str, endpoint_id: str, one: NewMessage, *, wall_at: datetime) -> dict[str, Any]:
     """Return a delivery that is due at once."""
     return {
         "id": new_id(),
         "message_id": message_id,
         "endpoint_id": endpoint_id,
         "state": "pending",
-        "single_shot": single_shot,
+        "single_shot": False,
         "ladder": one.ladder,
         "attempts": 0,
         "next_attempt_at": wall_at,

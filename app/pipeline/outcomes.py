@@ -38,7 +38,7 @@ class Outcomes:
         """Write one attempt; the outcome of a claim that another has taken over writes nothing."""
         self.metrics.webhook_attempts.labels(outcome=_word_for(answer)).inc()
         self.metrics.webhook_attempt_s.observe(answer.duration_ms / 1000)
-        if rules.outcome_of(answer.status) == "delivered" and one.ordered_by is None:
+        if rules.outcome_of(answer.status) == "delivered" and one.ordered_by is None and not answer.agreed:
             await self._arrive(one, answer)
             return
         async with self.db.transaction() as connection:
@@ -74,6 +74,8 @@ class Outcomes:
         )
         if state is None:
             return None
+        if answer.agreed:
+            await webhooks.change_endpoint(connection, one.endpoint_id, handshaken_at=answer.at)
         await webhooks.insert(connection, webhooks.attempt, [_attempt_row(one, answer)])
         if state != "pending" and one.ordered_by is not None:
             await deliveries.let_next_go(

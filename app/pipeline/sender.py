@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import aiohttp
 import httpx
@@ -15,18 +16,24 @@ from httpx_aiohttp import AiohttpTransport
 
 from app.domain import delivery as rules
 from app.errors import DosetrailError
-from app.pipeline import guard
+from app.pipeline import envelopes, guard
+from app.pipeline.signing import signature
 from app.store.tables import Record
 from app.telemetry import log
 
 DEADLINE_S = 15.0
 RESPONSE_MAX = 16 * 1024
 USER_AGENT = "dosetrail-webhooks/1"
+ORIGIN = "dosetrail"
+"""What we call ourselves when we ask an endpoint whether it wants our webhooks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one attempt; `status` None: no answer, and `error` says why. `refused`: never to be tried again."""
+    """What came of one attempt; `status` None: no answer, and `error` says why.
+
+    `refused`: never to be tried again. `agreed`: the endpoint has said in this attempt that it wants our webhooks.
+    """
 
     at: datetime
     duration_ms: int
@@ -35,6 +42,7 @@ class Answer:
     body: str = ""
     retry_after: str | None = None
     refused: bool = False
+    agreed: bool = False
 
 
 @contextlib.asynccontextmanager
@@ -71,50 +79,63 @@ async def guarded_client(
         yield client
 
 
-async def attempt(client: httpx.AsyncClient, one: Record, keys: list[bytes], *, at: datetime) -> Answer:
+async def attempt(client: httpx.AsyncClient, one: Record, secrets: list[str], *, at: datetime) -> Answer:
     """Send one delivery once and tell what came of it; it never raises."""
     started = time.monotonic()
-
-    def answer(
-        *, status: int | None = None, error: str | None = None, body: str = "", retry_after: str | None = None
-    ) -> Answer:
-        took_ms = round((time.monotonic() - started) * 1000)
-        refused = error in {"blocked_address", "bad_url"}
-        return Answer(at, took_ms, status, error, body, retry_after, refused)
-
     try:
-        async with (
-            asyncio.timeout(DEADLINE_S),
-            client.stream(
-                "POST", one.url, content=bytes(one.body), headers=_headers(one, keys, at=at)
-            ) as response,
-        ):
-            body = await _head(response)
-        status = response.status_code
-        asked = response.headers.get("retry-after") if rules.says_later(status) else None
-        return answer(status=status, error=rules.flag_of(status), body=body, retry_after=asked)
+        async with asyncio.timeout(DEADLINE_S):
+            told = await _converse(client, one, secrets, at=at)
     except TimeoutError:
-        return answer(error="deadline")
+        told = {"error": "deadline"}
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-        return answer(error="bad_url")
+        told = {"error": "bad_url", "refused": True}
     except (httpx.HTTPError, aiohttp.ClientError, DosetrailError, OSError, ValueError) as error:
-        return answer(error=_name_of(error))
+        told = _failure(error)
     except Exception as error:  # noqa: BLE001 - one endpoint's oddity must not stop what goes to the others
         log.error("attempt failed in an unknown way", delivery_id=one.id, exc_info=error)
-        return answer(error=_name_of(error))
+        told = _failure(error)
+    return Answer(at, round((time.monotonic() - started) * 1000), **told)
 
 
-def _headers(one: Record, keys: list[bytes], *, at: datetime) -> dict[str, str]:
+async def _converse(
+    client: httpx.AsyncClient, one: Record, secrets: list[str], *, at: datetime
+) -> dict[str, Any]:
+    """Ask whether we are wanted, where that is to be asked and has not been, and post."""
+    asks = one.handshake and one.handshaken_at is None
+    if asks:
+        refusal = await _shake_hands(client, one.url)
+        if refusal is not None:
+            return refusal
+    body, content_type = envelopes.wrap(one)
     timestamp = int(at.timestamp())
-    signed = rules.signature(keys, message_id=one.message_id, timestamp=timestamp, body=bytes(one.body))
-    return {
+    headers = {
         "webhook-id": one.message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": signed,
-        "content-type": "application/json",
+        "webhook-signature": signature(secrets, message_id=one.message_id, timestamp=timestamp, body=body),
+        "content-type": content_type,
         "accept-encoding": "identity",
         "user-agent": USER_AGENT,
     }
+    async with client.stream("POST", one.url, content=body, headers=headers) as response:
+        head = await _head(response)
+    status = response.status_code
+    asked = response.headers.get("retry-after") if rules.says_later(status) else None
+    error = rules.flag_of(status)
+    return {"status": status, "error": error, "body": head, "retry_after": asked, "agreed": asks}
+
+
+async def _shake_hands(client: httpx.AsyncClient, url: str) -> dict[str, Any] | None:
+    """Return None when the endpoint lets us send, else what the attempt has come to.
+
+    Source: CloudEvents, HTTP 1.1 Web Hooks for Event Delivery, section 4 (abuse protection).
+    """
+    headers = {"webhook-request-origin": ORIGIN, "accept-encoding": "identity", "user-agent": USER_AGENT}
+    async with client.stream("OPTIONS", url, headers=headers) as response:
+        head = await _head(response)
+    if response.is_success and response.headers.get("webhook-allowed-origin") in {"*", ORIGIN}:
+        return None
+    # No status: whatever it answered to the question, it has not answered to the message.
+    return {"error": "handshake_refused", "body": head}
 
 
 async def _head(response: httpx.Response) -> str:
@@ -127,11 +148,11 @@ async def _head(response: httpx.Response) -> str:
     return kept[:RESPONSE_MAX].decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
-def _name_of(error: BaseException) -> str:
-    """Return the class of an error as the delivery log shows it; a refusal deep inside it counts as one."""
+def _failure(error: BaseException) -> dict[str, Any]:
+    """Return the class of an error as the delivery log shows it; the guard's refusal may lie deep inside it."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, guard.BlockedAddress):
-            return "blocked_address"
+            return {"error": cause.code, "refused": True}
         cause = cause.__cause__ or cause.__context__
-    return type(error.__cause__ or error).__name__
+    return {"error": type(error.__cause__ or error).__name__}

@@ -1,4 +1,4 @@
-"""What the dispatcher does besides sending, once in a poll: replays, and the count of endpoints."""
+"""What the dispatcher does besides sending, once in a poll: gates, heartbeats, replays, and the count of endpoints."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.pipeline import outbox
+from app.pipeline.gates import Gates
 from app.pipeline.outbox import NewMessage
-from app.store import deliveries, replays, webhooks
+from app.store import deliveries, due, replays, webhooks
 from app.store.db import Database
 from app.store.tables import Record
 from app.telemetry import Metrics
@@ -27,8 +28,10 @@ class Upkeep:
     metrics: Metrics
 
     async def run(self) -> None:
-        """Go one step further with one replay, and count the endpoints."""
+        """Open the gates, let hearts beat, go one step further with one replay, and count the endpoints."""
         async with self.db.transaction() as connection:
+            await Gates(self.clock).open(connection)
+            await self._let_hearts_beat(connection)
             one = await replays.next_running(connection)
             if one is not None:
                 await self._replay(connection, one)
@@ -36,6 +39,25 @@ class Upkeep:
             counted = await webhooks.count_by_state(connection, wall_at=self.clock.wall())
         for state, count in counted.items():
             self.metrics.webhook_endpoints.labels(state=state).set(count)
+
+    async def _let_hearts_beat(self, connection: AsyncConnection) -> None:
+        """Send `heartbeat` where it is due: a single shot, for a late one says nothing.
+
+        It tells how long what is due for assessment waits: a dispatcher that lives proves nothing about that.
+        """
+        at, wall_at = self.clock.now(), self.clock.wall()
+        dead = await webhooks.heartless_endpoints(connection, wall_at=wall_at)
+        if not dead:
+            return
+        oldest_at = await due.oldest_due_at(connection, at=at)
+        behind_s = (at - oldest_at).total_seconds() / self.clock.rate if oldest_at else 0.0
+        for one in dead:
+            news = NewMessage(
+                type="heartbeat", data={"endpoint_id": one.id, "assessment_behind_s": round(behind_s, 3)}
+            )
+            await outbox.send_to(connection, one, news, at=at, wall_at=wall_at, single_shot=True)
+            following = wall_at + timedelta(minutes=one.heartbeat_minutes)
+            await webhooks.change_endpoint(connection, one.id, heartbeat_at=following)
 
     async def _replay(self, connection: AsyncConnection, one: Record) -> None:
         """Queue what the next messages of a replay lack; what is under way or has arrived is left alone."""

@@ -14,6 +14,7 @@ from app.models.webhook import (
     WebhookPatch,
     WebhookRead,
 )
+from app.pipeline.signing import shown
 from app.pipeline.webhooks import endpoint_read
 from app.routers.body import CheckedRoute
 from app.routers.dependencies import HouseDep, Requires, parse_id
@@ -32,7 +33,7 @@ async def create_webhook(
     """Register an endpoint. Its signing secret is in this answer and nowhere else."""
     row, secret = await house.webhooks.create(caller, body)
     response.headers["Location"] = f"/v1/webhooks/{row['id']}"
-    return WebhookCreated(secret=secret, **endpoint_read(row).model_dump())
+    return _created(row, secret)
 
 
 @router.get("/webhooks", response_model=None)
@@ -67,7 +68,7 @@ async def delete_webhook(webhook_id: str, caller: Writer, house: HouseDep) -> No
 async def rotate_secret(webhook_id: str, body: Rotation, caller: Writer, house: HouseDep) -> WebhookCreated:
     """Make a new secret; the old one signs beside it for the overlap."""
     row, secret = await house.webhooks.rotate(caller, parse_id(webhook_id), overlap_s=body.overlap_seconds)
-    return WebhookCreated(secret=secret, **endpoint_read(row._mapping).model_dump())
+    return _created(row._mapping, secret)
 
 
 @router.post("/webhooks/{webhook_id}/test", status_code=202)
@@ -89,7 +90,7 @@ async def list_deliveries(
 ) -> Response:
     """List an endpoint's deliveries, newest first, with every attempt."""
     page = page_of(request, caller, limit=limit, cursor=cursor)
-    rows = await house.webhooks.deliveries(
+    rows = await house.deliveries.page(
         caller, parse_id(webhook_id), before_id=page.before_id, limit=page.wanted
     )
     return page_answer(request, page, rows)
@@ -98,7 +99,7 @@ async def list_deliveries(
 @router.post("/webhooks/{webhook_id}/replay", status_code=202)
 async def replay_messages(webhook_id: str, body: ReplayCreate, caller: Writer, house: HouseDep) -> ReplayRead:
     """Send again what this endpoint was given up on, or never got; what is under way or arrived is left alone."""
-    ordered = await house.webhooks.replay(caller, parse_id(webhook_id), body)
+    ordered = await house.deliveries.replay(caller, parse_id(webhook_id), body)
     house.dispatch.wake()
     return ordered
 
@@ -114,7 +115,7 @@ async def list_replays(
 ) -> Response:
     """List an endpoint's replays, newest first, and how far each has come."""
     page = page_of(request, caller, limit=limit, cursor=cursor)
-    rows = await house.webhooks.replays(
+    rows = await house.deliveries.replays(
         caller, parse_id(webhook_id), before_id=page.before_id, limit=page.wanted
     )
     return page_answer(request, page, rows)
@@ -123,7 +124,7 @@ async def list_replays(
 @router.post("/deliveries/{delivery_id}/retry")
 async def retry_delivery(delivery_id: str, caller: Writer, house: HouseDep) -> dict[str, Any]:
     """Try a delivery again now, under the same `webhook-id`."""
-    told = await house.webhooks.retry(caller, parse_id(delivery_id))
+    told = await house.deliveries.retry(caller, parse_id(delivery_id))
     house.dispatch.wake()
     return told
 
@@ -137,5 +138,12 @@ async def list_messages(
 ) -> dict[str, Any]:
     """Poll messages in order, oldest first; `body` holds the very bytes that webhooks carry."""
     after_id = parse_id(after) if after else None
-    found = await house.webhooks.messages(caller, after_id=after_id, limit=limit)
+    found = await house.deliveries.messages(caller, after_id=after_id, limit=limit)
     return {"data": found, "next_cursor": found[-1]["id"] if len(found) == limit else None}
+
+
+def _created(row: Any, secret: str) -> WebhookCreated:
+    shared, public_key = shown(secret)
+    return WebhookCreated(
+        secret=shared, public_key=public_key, **endpoint_read(row).model_dump(by_alias=True)
+    )

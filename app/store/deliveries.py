@@ -161,9 +161,13 @@ async def page(
             delivery,
             message.c.type,
             message.c.body,
+            message.c.shipment_id,
             endpoint.c.url,
             endpoint.c.organisation_id,
             endpoint.c.owner_key_id,
+            endpoint.c.envelope,
+            endpoint.c.handshake,
+            endpoint.c.handshaken_at,
         )
         .join(message, message.c.id == delivery.c.message_id)
         .join(endpoint, endpoint.c.id == delivery.c.endpoint_id)
@@ -272,6 +276,31 @@ async def let_next_go(
     await connection.execute(
         sa.update(delivery).where(delivery.c.id == following).values(state="pending", next_attempt_at=wall_at)
     )
+
+
+async def at_gate(
+    connection: AsyncConnection, endpoint_id: str, *, critical_only: bool, limit: int
+) -> Sequence[Record]:
+    """Return what waits at an endpoint's gate, oldest first, with its message."""
+    query = (
+        sa.select(delivery.c.id, message.c.type, message.c.severity, message.c.body)
+        .join(message, message.c.id == delivery.c.message_id)
+        .where(delivery.c.endpoint_id == endpoint_id, in_state("gated"))
+        .order_by(delivery.c.id)
+        .limit(limit)
+    )
+    if critical_only:
+        query = query.where(message.c.severity == "critical")
+    return (await connection.execute(query)).all()
+
+
+async def leave_gate(
+    connection: AsyncConnection, ids: Collection[str], *, state: str, wall_at: datetime
+) -> None:
+    """Let these deliveries go, or end them because a digest tells what they would have told."""
+    next_at = wall_at if state == "pending" else None
+    mine = sa.and_(delivery.c.id.in_(list(ids)), in_state("gated"))
+    await connection.execute(sa.update(delivery).where(mine).values(state=state, next_attempt_at=next_at))
 
 
 async def change(connection: AsyncConnection, delivery_id: str, *states: str, **values: Any) -> bool:

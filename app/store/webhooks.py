@@ -1,6 +1,6 @@
 """Endpoints, their secrets, and the messages that are written for them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -95,6 +95,43 @@ async def oldest_writer_at(connection: AsyncConnection) -> datetime | None:
     )
     started_at: datetime | None = await connection.scalar(query)
     return started_at
+
+
+async def all_secrets(connection: AsyncConnection) -> Sequence[Record]:
+    """Lock and return every stored secret."""
+    query = sa.select(secret.c.id, secret.c.encrypted).order_by(secret.c.id).with_for_update()
+    return (await connection.execute(query)).all()
+
+
+async def replace_secrets(connection: AsyncConnection, encrypted: Mapping[str, str]) -> None:
+    """Write secrets as they are encrypted now."""
+    if encrypted:
+        statement = (
+            sa.update(secret)
+            .where(secret.c.id == sa.bindparam("b_id"))
+            .values(encrypted=sa.bindparam("b_text"))
+        )
+        await connection.execute(
+            statement, [{"b_id": id_, "b_text": text} for id_, text in encrypted.items()]
+        )
+
+
+async def gated_endpoints(connection: AsyncConnection) -> Sequence[Record]:
+    """Lock and return the endpoints at whose gate something waits, and that nobody else works on."""
+    waits = sa.exists().where(
+        delivery.c.endpoint_id == endpoint.c.id, delivery.c.state == sa.literal_column("'gated'")
+    )
+    query = sa.select(endpoint).where(endpoint.c.deleted_at.is_(None), waits).order_by(endpoint.c.id)
+    return (await connection.execute(query.with_for_update(skip_locked=True, key_share=True))).all()
+
+
+async def heartless_endpoints(connection: AsyncConnection, *, wall_at: datetime) -> Sequence[Record]:
+    """Lock and return the endpoints whose heartbeat is due, and that nobody else works on."""
+    due = sa.or_(endpoint.c.heartbeat_at.is_(None), endpoint.c.heartbeat_at <= wall_at)
+    query = sa.select(endpoint).where(
+        endpoint.c.deleted_at.is_(None), endpoint.c.enabled, endpoint.c.heartbeat_minutes.is_not(None), due
+    )
+    return (await connection.execute(query.with_for_update(skip_locked=True, key_share=True))).all()
 
 
 async def retire_secrets(connection: AsyncConnection, endpoint_id: str, *, until: datetime) -> None:

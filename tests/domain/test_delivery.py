@@ -7,45 +7,6 @@ import pytest
 from app.domain import delivery
 from tests.support.api import START
 
-# Source: the worked example of the Standard Webhooks specification (symmetric signatures), and the test
-# vector that its reference libraries share.
-VECTORS = [
-    (
-        "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
-        "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
-        1649367553,
-        b'{"email":"test@example.com","username":"test_user"}',
-        "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=",
-    ),
-    (
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        "msg_p5jXN8AQM9LWM0D4loKWxJek",
-        1614265330,
-        b'{"test": 2432232314}',
-        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-    ),
-]
-
-
-@pytest.mark.parametrize(("secret", "message_id", "timestamp", "body", "expected"), VECTORS)
-def test_the_signature_is_the_specifications(
-    secret: str, message_id: str, timestamp: int, body: bytes, expected: str
-) -> None:
-    signed = delivery.signature(
-        [delivery.key_of(secret)], message_id=message_id, timestamp=timestamp, body=body
-    )
-
-    assert signed == expected
-
-
-def test_each_valid_secret_signs_on_its_own() -> None:
-    new, old = bytes([1]) * 32, bytes([2]) * 32
-
-    signed = delivery.signature([new, old], message_id="m", timestamp=0, body=b"{}")
-
-    alone = [delivery.signature([one], message_id="m", timestamp=0, body=b"{}") for one in (new, old)]
-    assert signed.split(" ") == alone
-
 
 def waits_s(ladder: str, attempts: int) -> list[float | None]:
     return [delivery.wait_s(ladder, count) for count in range(1, attempts + 1)]

@@ -45,6 +45,8 @@ class Receiver:
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
+    allowed_origin: str | None = None
+    asked: list[str] = field(default_factory=list)
 
     def in_order(self) -> list[Received]:
         """Return what arrived in the order in which it was written; ids sort by time."""
@@ -55,6 +57,12 @@ class Receiver:
         self.received.append(Received({name.lower(): value for name, value in request.headers.items()}, raw))
         return web.Response(status=self.status, headers=self.headers)
 
+    async def be_asked(self, request: web.Request) -> web.Response:
+        """Answer the question of CloudEvents senders, whether their webhooks are wanted."""
+        self.asked.append(request.headers["webhook-request-origin"])
+        agreed = {"webhook-allowed-origin": self.allowed_origin} if self.allowed_origin else {}
+        return web.Response(headers=agreed)
+
 
 @asynccontextmanager
 async def receiving(*, status: int = 204, headers: dict[str, str] | None = None) -> AsyncIterator[Receiver]:
@@ -62,6 +70,7 @@ async def receiving(*, status: int = 204, headers: dict[str, str] | None = None)
     receiver = Receiver(status=status, headers=headers or {})
     app = web.Application()
     app.router.add_post("/hook", receiver.take)
+    app.router.add_options("/hook", receiver.be_asked)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
