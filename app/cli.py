@@ -4,21 +4,19 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from itertools import takewhile
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Literal, NoReturn, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 import uvicorn
 from fastapi import FastAPI
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
-from rich.console import Console
 from rich.progress import Progress
 
+from app.commands import secrets, webhooks
+from app.commands.running import errors, fail, run, settings_of_environment
 from app.demo import run as demo_run
 from app.domain.access import Role
 from app.domain.seals import SealKey
@@ -41,7 +39,8 @@ keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 audit_app = typer.Typer(help="The audit's seals.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
-errors = Console(stderr=True)
+app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(secrets.app, name="secrets")
 
 GRACEFUL_SHUTDOWN_S = 20
 GARBAGE_THRESHOLD = 20_000
@@ -58,9 +57,9 @@ def serve(
     dispatcher: Annotated[bool, typer.Option(help="Send webhooks from this process.")] = True,
 ) -> None:
     """Run the API, the scheduler and the dispatcher; settings come from the environment (DOSETRAIL_…)."""
-    settings = _settings()
+    settings = settings_of_environment()
     _free(host, port)
-    _run(_openable(settings))
+    run(_openable(settings))
     application = create_app(settings, scheduler=scheduler, dispatcher=dispatcher)
     config = uvicorn.Config(
         application,
@@ -80,13 +79,13 @@ def serve(
 @app.command()
 def worker() -> None:
     """Run the scheduler and the dispatcher without the API, beside `serve --no-scheduler --no-dispatcher`."""
-    _run(_work(_settings()))
+    run(_work(settings_of_environment()))
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
-    _run(_migrate(_settings()))
+    run(_migrate(settings_of_environment()))
     typer.echo("The schema is current.")
 
 
@@ -98,7 +97,7 @@ def create_key(
     ] = "admin",
 ) -> None:
     """Make an admin key of an organisation and print it, this once."""
-    typer.echo(_run(_create_key(_settings(), organisation, role)))
+    typer.echo(run(_create_key(settings_of_environment(), organisation, role)))
 
 
 @audit_app.command("verify")
@@ -108,7 +107,7 @@ def verify_audit(
     ] = None,
 ) -> None:
     """Read the whole audit against its seals; name the first entry that was changed, deleted or inserted."""
-    proof = _run(_with_seals(_settings(), lambda seals: seals.verify(anchors=anchor or ())))
+    proof = run(_with_seals(settings_of_environment(), lambda seals: seals.verify(anchors=anchor or ())))
     if proof.finding is not None:
         entry = f"audit entry {proof.finding.entry_id}: " if proof.finding.entry_id else ""
         errors.print(f"{entry}{proof.finding.what}", markup=False, highlight=False, soft_wrap=True)
@@ -122,7 +121,9 @@ def verify_audit(
 @audit_app.command("anchor")
 def anchor_audit() -> None:
     """Print the last seal, to be kept where nobody who can write the database can write."""
-    typer.echo(_run(_with_seals(_settings(), lambda seals: seals.anchor())) or "Nothing is sealed yet.")
+    typer.echo(
+        run(_with_seals(settings_of_environment(), lambda seals: seals.anchor())) or "Nothing is sealed yet."
+    )
 
 
 @app.command()
@@ -207,34 +208,6 @@ def _settle_down() -> None:
     gc.set_threshold(GARBAGE_THRESHOLD)
 
 
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except SettingsError as error:
-        _fail(f"{error}: write lists as JSON", code=2)
-    except ValidationError as error:
-        wrong: dict[str, list[str]] = {}
-        for one in error.errors(include_input=False, include_url=False):
-            # Beyond the first index the place is inside the value, and nothing that can be set.
-            names = takewhile(lambda part: isinstance(part, str), one["loc"])
-            name = "__".join(str(part).upper() for part in names)
-            wrong.setdefault(name, []).append(one["msg"].removeprefix("Value error, "))
-        _fail(*(f"DOSETRAIL_{name}: {'; '.join(said)}" for name, said in wrong.items()), code=2)
-
-
-def _run(work: Coroutine[None, None, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except DosetrailError as error:
-        _fail(error.detail)
-
-
-def _fail(*lines: str, code: int = 1) -> NoReturn:
-    for line in lines:
-        errors.print(line, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(code) from None
-
-
 def _free(host: str, port: int) -> None:
     """Say in one line that the port is taken, before anything is opened."""
     try:
@@ -243,7 +216,7 @@ def _free(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
-        _fail(f"cannot listen on {host}:{port}: {error.strerror}")
+        fail(f"cannot listen on {host}:{port}: {error.strerror}")
 
 
 async def _openable(settings: Settings) -> None:

@@ -154,7 +154,7 @@ async def running(
     configure_logging(settings.log_level)
     async with AsyncExitStack() as stack:
         if settings.sqlite_path is not None:
-            stack.enter_context(_only_server(settings))
+            stack.enter_context(only_server(settings))
         db = Database(settings.database_url)
         stack.push_async_callback(db.close)
         await prepare(db)
@@ -258,7 +258,7 @@ async def _dispatching(house: House) -> AsyncIterator[None]:
         await asyncio.wait([task])
 
 
-def _only_server(settings: Settings) -> IO[str]:
+def only_server(settings: Settings) -> IO[str]:
     """Hold the lock that says which process serves this SQLite file; the system frees it if we die."""
     path = f"{settings.sqlite_path}.lock"
     try:

@@ -26,22 +26,33 @@ async def changes(
         stored = before.get(shipment_id)
         told = None if stored is None else _TOLD.validate_python(stored)
         news, known = news_of(told, assessment)
-        messages[shipment_id] = [_message(one, brief, assessment) for one in news]
+        messages[shipment_id] = [message_of(one, _bindings(brief, assessment)) for one in news]
         if known != told:
             after[shipment_id] = _TOLD.dump_python(known, mode="json")
     await store.store(connection, after)
     return messages
 
 
-def _message(one: News, brief: Brief, assessment: Assessment) -> NewMessage:
+def message_of(one: News, bindings: Mapping[str, Any]) -> NewMessage:
     """Return the message; news about quality is urgent and never expires."""
-    shipment = {"id": brief.id, "reference": brief.reference, "state": assessment.journey.state}
+    names = {"id": "shipment_id", "reference": "reference", "state": "shipment_state"}
     return NewMessage(
         type=one.type,
-        data={"shipment": shipment} | one.data,
-        shipment_id=brief.id,
-        site_id=brief.site_id,
-        study=brief.study,
-        product_id=brief.product_id,
+        data={"shipment": {name: bindings[source] for name, source in names.items()}} | one.data,
+        shipment_id=bindings["shipment_id"],
+        site_id=bindings["site_id"],
+        study=bindings["study"],
+        product_id=bindings["product_id"],
         ladder="critical" if one.type == "dose.quality_changed" else "standard",
     )
+
+
+def _bindings(brief: Brief, assessment: Assessment) -> dict[str, Any]:
+    return {
+        "shipment_id": brief.id,
+        "reference": brief.reference,
+        "shipment_state": assessment.journey.state,
+        "site_id": brief.site_id,
+        "study": brief.study,
+        "product_id": brief.product_id,
+    }

@@ -165,8 +165,12 @@ def delivery_row(message_id: str, endpoint_id: str, one: NewMessage, *, wall_at:
     }
 
 
+def body_of(one: NewMessage, *, at: datetime) -> bytes:
+    """Return a message's bytes, which never change afterwards."""
+    return orjson.dumps({"type": one.type, "timestamp": instant_text(at), "data": one.data})
+
+
 def _row(one: NewMessage, organisation_id: str, *, at: datetime, wall_at: datetime) -> dict[str, Any]:
-    body = orjson.dumps({"type": one.type, "timestamp": instant_text(at), "data": one.data})
     return {
         "id": new_id(),
         "organisation_id": organisation_id,
@@ -177,7 +181,7 @@ def _row(one: NewMessage, organisation_id: str, *, at: datetime, wall_at: dateti
         "study": one.study,
         "product_id": one.product_id,
         "endpoint_id": None,
-        "body": body,
+        "body": body_of(one, at=at),
         "told_at": at,
         "created_at": wall_at,
     }

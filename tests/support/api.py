@@ -190,7 +190,7 @@ def shipment_body(api: Remote, **changes: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def serving(
-    database_url: str, *, secret_key: str, admin_key: str, anchor: Anchor | None = None
+    database_url: str, *, secret_key: str | None, admin_key: str, anchor: Anchor | None = None
 ) -> AsyncIterator[Api]:
     """Run the service on a database until the block ends, on the wall's time or, from `anchor` on, on another."""
     settings = Settings.model_validate(

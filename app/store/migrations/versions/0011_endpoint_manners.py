@@ -5,8 +5,8 @@ from alembic import op
 
 from app.models.base import JsonType, UtcDateTime
 
-revision = "0007"
-down_revision = "0006"
+revision = "0011"
+down_revision = "0010"
 
 
 def columns() -> tuple[sa.Column[object], ...]:
