@@ -18,6 +18,7 @@ BATTERY_EASE = timedelta(hours=2)
 PACKAGING_EASE = timedelta(hours=1)
 """An open alert needs this much room before it clears, so that it does not flap. Source: our convention."""
 _HOUR = timedelta(hours=1)
+_SAID = {"light_lux": "light {:g} lux", "shock_g": "shock {:g} g", "tilt_deg": "tilt {:g}°"}
 
 
 def packaging_expiring(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
@@ -60,7 +61,7 @@ def tamper(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:
             found = _newest_disturbance(facts, series, left_at)
             if found is not None:
                 since_at, evidence = found
-                what = ", ".join(f"{name} {value:g}" for name, value in evidence.items())
+                what = ", ".join(_SAID[name].format(value) for name, value in evidence.items())
                 yield about_device(
                     facts,
                     "tamper",

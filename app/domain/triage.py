@@ -32,7 +32,8 @@ class Stake:
 class CauseLine:
     """One cause and all that hangs on it.
 
-    `decide_by` is the earliest `act_by`; `shipment_ids` begin with the most pressing. `cause.leg` is None where
+    `decide_by` is the earliest `act_by` still to come; None: none is, or nothing about the way would help.
+    `shipment_ids` begin with the most pressing. `cause.leg` is None where
     the same service is another leg in another plan.
     """
 
@@ -50,7 +51,9 @@ class CauseLine:
     summary: str
 
 
-def cause_lines(stakes: Iterable[Stake], shipments: Mapping[str, Shipment]) -> list[CauseLine]:
+def cause_lines(
+    stakes: Iterable[Stake], shipments: Mapping[str, Shipment], *, at: datetime
+) -> list[CauseLine]:
     """Return one line a cause; the same service at the same place is one cause, whichever leg it is of a plan."""
     grouped: dict[tuple[object, ...], list[Stake]] = defaultdict(list)
     for stake in stakes:
@@ -60,11 +63,15 @@ def cause_lines(stakes: Iterable[Stake], shipments: Mapping[str, Shipment]) -> l
         leg = cause.leg if cause.service is None else None
         alone = None if shared else stake.shipment_id
         grouped[cause.kind, leg, cause.service, cause.location, cause.lot, alone].append(stake)
-    return [_line(group, shipments) for group in grouped.values()]
+    return [_line(group, shipments, at=at) for group in grouped.values()]
 
 
-def _line(group: list[Stake], shipments: Mapping[str, Shipment]) -> CauseLine:
-    group = sorted(group, key=lambda one: (one.act_by or _LAST, one.shipment_id, one.subject))
+def _line(group: list[Stake], shipments: Mapping[str, Shipment], *, at: datetime) -> CauseLine:
+    def presses(stake: Stake) -> tuple[bool, datetime, str, str]:
+        over = stake.act_by is not None and stake.act_by < at
+        return over, stake.act_by or _LAST, stake.shipment_id, stake.subject
+
+    group = sorted(group, key=presses)
     first = group[0]
     legs = {one.cause.leg for one in group}
     ids = tuple(dict.fromkeys(one.shipment_id for one in group))
@@ -85,10 +92,12 @@ def _line(group: list[Stake], shipments: Mapping[str, Shipment]) -> CauseLine:
         shipment_ids=ids,
         doses=len(doses),
         patients=patients,
-        decide_by=first.act_by,
+        decide_by=None if presses(first)[0] else first.act_by,
         raised_at=max(one.raised_at for one in group),
         what_would_help=tuple(dict.fromkeys(step for one in group for step in one.what_would_help[:2]))[:5],
-        summary=_summary(first, shipments[first.shipment_id], len(ids), len(doses), patients),
+        summary=_summary(
+            first, shipments[first.shipment_id], (len(ids), len(doses), patients), over=presses(first)[0]
+        ),
     )
 
 
@@ -110,14 +119,14 @@ def _patient(shipment: Shipment, dose: Dose) -> tuple[str | None, str] | None:
     return (None, dose.id) if prescribed or dose.administer_at is not None else None
 
 
-def _summary(first: Stake, shipment: Shipment, shipments: int, doses: int, patients: int) -> str:
+def _summary(first: Stake, shipment: Shipment, counts: tuple[int, int, int], *, over: bool) -> str:
     what = cause_words(first.cause, shipment)
-    counts = ", ".join(
-        _count(number, word)
-        for number, word in ((shipments, "shipment"), (doses, "dose"), (patients, "patient"))
+    words = ", ".join(
+        _count(number, word) for number, word in zip(counts, ("shipment", "dose", "patient"), strict=True)
     )
     by = f"; decide by {site_text(first.act_by, shipment.site)}" if first.act_by else ""
-    return f"{what[0].upper()}{what[1:]}: {counts}{by}."
+    by = "; too late to act on the way" if over else by
+    return f"{what[0].upper()}{what[1:]}: {words}{by}."
 
 
 def _count(number: int, word: str) -> str:

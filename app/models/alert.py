@@ -104,7 +104,8 @@ class SiteToCall(Wire):
 class CauseRead(Wire):
     """One cause, and all that hangs on it: a line of the view of the night.
 
-    `decide_by` is the earliest `act_by` of its alerts. `affected` names up to 100 shipments, the most pressing first.
+    `decide_by` is the earliest `act_by` of its alerts still to come. `affected` names up to 100 shipments, the most
+    pressing first.
     """
 
     cause: dict[str, Any]

@@ -45,12 +45,13 @@ class Triage:
         limit: int,
     ) -> list[tuple[dict[str, Any], LineKey]]:
         """Return the causes of the caller's alerts, each with its sort key."""
+        at = self._clock.now()
         async with self._db.reading() as connection:
             rows = await alerts.stakes(
                 connection, caller.organisation_id, filters=[*filters, *shipments.seen_by(caller)]
             )
             plans = await self._load(connection, {row.shipment_id for row in rows})
-            lines = cause_lines((_stake(row) for row in rows), plans)
+            lines = cause_lines((_stake(row) for row in rows), plans, at=at)
             keyed = sorted(((_key(line, sort), line) for line in lines), key=lambda one: one[0])
             shown = [one for one in keyed if after is None or one[0] > after][:limit]
             ids = {plans[one].site.id for _, line in shown for one in line.shipment_ids}
