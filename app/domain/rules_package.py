@@ -18,6 +18,8 @@ BATTERY_EASE = timedelta(hours=2)
 PACKAGING_EASE = timedelta(hours=1)
 """An open alert needs this much room before it clears, so that it does not flap. Source: our convention."""
 _HOUR = timedelta(hours=1)
+
+
 _SAID = {"light_lux": "light {:g} lux", "shock_g": "shock {:g} g", "tilt_deg": "tilt {:g}°"}
 
 

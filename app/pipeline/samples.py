@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from app.domain.announcing import News
+from app.domain.escalation import EscalationPolicy, EscalationStep
 from app.domain.status import instant_text
 from app.errors import Invalid
-from app.pipeline.announcements import alert_message, state_message
+from app.pipeline.announcements import alert_message, state_message, unanswered_message
 from app.pipeline.gates import digest_of
 from app.pipeline.news import message_of
 from app.pipeline.outbox import NewMessage, body_of
@@ -18,6 +19,7 @@ ALERT_ID: Final = "019caa3a-6c00-7000-8000-000000000003"
 ENDPOINT_ID: Final = "019caa3a-6c00-7000-8000-000000000004"
 DELIVERY_ID: Final = "019caa3a-6c00-7000-8000-000000000005"
 MESSAGE_ID: Final = "019caa3a-6c00-7000-8000-000000000006"
+POLICY_ID: Final = "019caa3a-6c00-7000-8000-000000000007"
 
 _BINDINGS: Final[dict[str, Any]] = {
     "shipment_id": SHIPMENT_ID,
@@ -54,8 +56,20 @@ _CHANGED: Final[dict[str, dict[str, Any]]] = {
     "escalated": {"severity": "critical", "evidence": {"late_probability": 0.62}},
     "deescalated": {"evidence": {"late_probability": 0.22}},
     "acknowledged": {"acknowledged_at": AT, "acknowledged_by": "night desk"},
+    "assigned": {"assigned_to": "night dispatcher"},
+    "snoozed": {"snoozed_until": AT + timedelta(hours=1)},
+    "woken": {},
     "resolved": {"state": "resolved", "resolved_at": AT, "ended_at": AT},
 }
+_POLICY: Final = EscalationPolicy(
+    id=POLICY_ID,
+    name="wake the head of radiopharmacy",
+    min_severity="critical",
+    kinds=None,
+    site_id=None,
+    study=None,
+    steps=(EscalationStep(number=1, after_minutes=10.0, endpoint_id=ENDPOINT_ID),),
+)
 _DOSE: Final = {"dose": {"id": DOSE_ID, "reference": "D1"}}
 _ETA: Final = {
     "eta": {
@@ -105,6 +119,7 @@ def _samples(kind: str | None) -> dict[str, NewMessage]:
     reached: dict[str, Any] = {"state": "delivered", "previous": "out_for_delivery", "at": AT}
     told = [
         *alerts,
+        unanswered_message(_ALERT | _BINDINGS | _CHANGED["escalated"], _POLICY, _POLICY.steps[0], at=AT),
         NewMessage(type="alert.digest", data=digest_of([_message(one) for one in alerts[:2]])),
         state_message("shipment.state_changed", _BINDINGS, **reached),
         state_message("shipment.delivered", _BINDINGS, **reached),
