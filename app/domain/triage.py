@@ -1,6 +1,6 @@
 """Many alerts as few causes: what one person at night has to decide, by when, for how many doses and patients."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from app.domain.cause_words import cause_words
 from app.domain.shipment import Dose, Shipment
 from app.domain.site_time import site_text
 
+STEPS_AT_MOST = 3
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -94,11 +95,17 @@ def _line(group: list[Stake], shipments: Mapping[str, Shipment], *, at: datetime
         patients=patients,
         decide_by=None if presses(first)[0] else first.act_by,
         raised_at=max(one.raised_at for one in group),
-        what_would_help=tuple(dict.fromkeys(step for one in group for step in one.what_would_help[:2]))[:5],
+        what_would_help=_helping_most(group),
         summary=_summary(
             first, shipments[first.shipment_id], (len(ids), len(doses), patients), over=presses(first)[0]
         ),
     )
+
+
+def _helping_most(group: list[Stake]) -> tuple[str, ...]:
+    """Return what would help the most of them: one step for all comes before each dose's own."""
+    steps = Counter(step for one in group for step in one.what_would_help)
+    return tuple(step for step, _ in steps.most_common(STEPS_AT_MOST))
 
 
 def _doses(group: list[Stake], shipments: Mapping[str, Shipment]) -> list[tuple[str, Dose]]:

@@ -1,5 +1,7 @@
 """What people do to alerts, each in one transaction: the change, its history, its audit entry, its message."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +17,7 @@ from app.models.base import new_id
 from app.pipeline import outbox
 from app.pipeline.alerts import detail, visible
 from app.pipeline.announcements import alert_message
+from app.pipeline.outbox import NewMessage
 from app.store import alerts, audit, due
 from app.store.db import Database
 from app.store.shipments import Plans
@@ -145,16 +148,21 @@ class Handling:
     async def wake_due(self) -> int:
         """Wake the alerts whose snooze has ended and tell how each stands; return how many there were."""
         at = self._clock.now()
+        messages: dict[str, list[NewMessage]] = defaultdict(list)
         async with self._db.transaction() as connection:
             ids = await alerts.asleep(connection, until=at, limit=WOKEN_AT_ONCE)
-            for row in (await alerts.read(connection, ids)).values():
+            rows = (await alerts.read(connection, ids)).values()
+            # In the assessor's order: both number the messages of a shipment under its lock.
+            for row in sorted(rows, key=lambda one: str(one.shipment_id)):
                 await alerts.update(connection, row.id, snoozed_until=None)
                 woken = dict(row._mapping) | {"snoozed_until": None}
                 # One that ended in its sleep has not been told as ended yet.
                 change = "woken" if row.state == "open" else "resolved"
                 if row.state == "open":
                     await self._remember(connection, woken, Step("woken", {}), actor=None, at=at)
-                await self._tell(connection, woken, change, at=at)
+                messages[row.organisation_id].append(alert_message(change, woken, at=at, usable_until=None))
+            for organisation_id, told in messages.items():
+                await self._tell(connection, organisation_id, told, at=at)
         return len(ids)
 
     async def _do(self, caller: Caller, alert_id: str, action: str, step: Any) -> dict[str, Any]:
@@ -175,7 +183,8 @@ class Handling:
         await self._remember(connection, changed, done, actor=caller.name, at=at)
         snoozed = done.change != "resolved" and handling.is_snoozed(row.snoozed_until, at=at)
         if handling.is_told(done.change, row.severity, snoozed=snoozed):
-            await self._tell(connection, changed, done.change, at=at)
+            news = alert_message(done.change, changed, at=at, usable_until=None)
+            await self._tell(connection, row.organisation_id, [news], at=at)
         await audit.append(
             connection,
             organisation_id=caller.organisation_id,
@@ -207,12 +216,17 @@ class Handling:
         await alerts.record(connection, [step])
 
     async def _tell(
-        self, connection: AsyncConnection, row: dict[str, Any], change: str, *, at: datetime
+        self,
+        connection: AsyncConnection,
+        organisation_id: str,
+        messages: Sequence[NewMessage],
+        *,
+        at: datetime,
     ) -> None:
         await outbox.enqueue(
             connection,
-            organisation_id=row["organisation_id"],
-            messages=[alert_message(change, row, at=at, usable_until=None)],
+            organisation_id=organisation_id,
+            messages=messages,
             at=at,
             wall_at=self._clock.wall(),
         )

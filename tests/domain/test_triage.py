@@ -73,3 +73,13 @@ def test_the_worst_severity_and_what_nobody_has_seen_stand_out() -> None:
 
     assert (line.severity, line.alerts, line.unacknowledged) == ("critical", 2, 1)
     assert line.kinds == ("arrival_after_expiry", "missed_connection")
+
+
+def test_what_helps_all_of_them_comes_before_each_doses_own() -> None:
+    own = [
+        stake(f"s{number}", what_would_help=(f"Usable by {number}.", "Book the next.")) for number in range(4)
+    ]
+
+    (line,) = lines(*own, when=at("09:00"))
+
+    assert line.what_would_help == ("Book the next.", "Usable by 0.", "Usable by 1.")
