@@ -11,7 +11,8 @@ from sqlmodel import Field, SQLModel
 from app.models.base import Code, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
 from app.models.site import Contact
 
-Remark = Annotated[Text, WireField(min_length=1, max_length=500)]
+Remark = Annotated[Text, WireField(min_length=1, max_length=480)]
+"""What a person says; a history of 500 characters also holds what the alert was closed as."""
 
 
 class Comment(Wire):

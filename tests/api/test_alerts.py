@@ -239,6 +239,20 @@ async def test_a_snooze_into_the_past_or_of_what_is_over_is_refused(api: Api) ->
     assert (over.status_code, over.json()["code"]) == (409, "alert_over")
 
 
+@pytest.mark.usefixtures("sensor")
+async def test_the_longest_comment_is_kept_whole_and_a_longer_one_refused(api: Api) -> None:
+    await api.ship()
+    await api.assess()
+    (alert,) = await listed(api, kind="device_silent")
+    path = f"/v1/alerts/{alert['id']}/resolve"
+
+    too_long = await api.post(path, {"comment": "ü" * 481})
+    longest = await act(api, alert, "resolve", comment="ü" * 480)
+
+    assert (too_long.status_code, too_long.json()["errors"][0]["pointer"]) == (422, "/comment")
+    assert longest["history"][-1]["comment"] == "sensor lost: " + "ü" * 480
+
+
 async def test_only_kinds_that_a_person_may_close_are_closed(api: Api) -> None:
     await cancelled_flight(api)
 
