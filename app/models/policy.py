@@ -48,16 +48,15 @@ class PolicyCreate(Wire):
 
 
 class PolicyPatch(Wire):
-    """What may change; what is waiting is planned anew from now."""
+    """What may change; what is waiting is planned anew from now. Null takes a narrowing away, and nothing else."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})
-    name: Code | None = None
-    min_severity: LeastSeverity | None = None
+    name: Code = WireField(default="")
+    min_severity: LeastSeverity = "critical"
     kinds: Kinds | None = None
     site_id: Id | None = None
     study: Code | None = None
-    steps: Steps | None = None
-    enabled: bool | None = None
+    steps: Steps = WireField(default_factory=list)
+    enabled: bool = True
 
 
 class PolicyRead(PolicyCreate):

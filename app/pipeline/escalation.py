@@ -88,7 +88,7 @@ class Escalations:
         values = body.model_dump(exclude_unset=True)
         async with self._db.transaction() as connection:
             old = await self._own(connection, caller, policy_id, for_update=True)
-            await self._check(connection, caller, body.steps or [], body.site_id)
+            await self._check(connection, caller, body.steps, body.site_id)
             if values:
                 await escalations.change_policy(connection, policy_id, **values)
             made = await self._own(connection, caller, policy_id)

@@ -236,6 +236,23 @@ async def test_a_policy_that_names_what_is_not_there_is_refused(
     assert refused.json()["errors"][0]["pointer"] == pointer
 
 
+async def test_a_policy_is_changed_in_what_was_sent_and_nothing_but_a_narrowing_is_taken_away(
+    api: Api,
+) -> None:
+    made = await policy(api, study="NET-301", kinds=["tamper"])
+    path = f"/v1/escalation-policies/{made['id']}"
+
+    narrowed = await api.client.patch(path, json={"study": None, "name": "wake C"}, headers=api.admin)
+    refused = [
+        await api.client.patch(path, json={name: None}, headers=api.admin)
+        for name in ("name", "min_severity", "steps", "enabled")
+    ]
+
+    assert narrowed.json() == made | {"study": None, "name": "wake C"}
+    assert [one.status_code for one in refused] == [422] * 4
+    assert refused[2].json()["errors"][0]["pointer"] == "/steps"
+
+
 async def test_policies_are_the_offices(api: Api) -> None:
     await api.set_up()
     for role, read in (("auditor", 200), ("quality", 200), ("courier", 403), ("subscriber", 403)):
