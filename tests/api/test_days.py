@@ -278,7 +278,5 @@ async def test_a_clock_change_in_transit(api: Api) -> None:
     assert slack == pytest.approx((utc("31 16:00") - utc("29 05:00")) / MINUTE)
     assert found["D1"]["required_arrival_at"] == answer("29 05:30")
     assert late["severity"] == "critical"
-    assert (
-        "its appointment at Sun 29 Mar 08:30 CEST (06:30Z); needed by Sun 29 Mar 07:30 CEST (05:30Z)"
-        in late["summary"]
-    )
+    assert "its appointment at Sun 29 Mar 08:30 CEST (06:30Z)" in late["summary"]
+    assert "needed by Sun 29 Mar 07:30 CEST (05:30Z)" in late["summary"]
