@@ -80,6 +80,8 @@ def not_released(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Conditi
             ),
             would_help="Ask quality for the final release, or move the appointment; do not give it before.",
             cause=Cause(kind="not_released", lot=dose.lot),
+            handling_minutes=minutes_between(due_at, dose.administer_at),
+            minutes_to_appointment=minutes_between(facts.at, dose.administer_at),
         )
 
 
@@ -171,7 +173,15 @@ def delivered_unusable(facts: Facts, _open_severity: OpenSeverity) -> Iterator[C
             says="; ".join(says for _, says in troubles),
             would_help="Quality decides: use as is, reject or return. Order a replacement dose meanwhile.",
             cause=Cause(kind="damaged" if facts.journey.damaged_at else "delivered_unusable"),
+            minutes_late=_minutes_late(facts, odds),
         )
+
+
+def _minutes_late(facts: Facts, odds: DoseOdds) -> float | None:
+    until, came_at = odds.plan.window.usable_until, facts.journey.received_at or facts.journey.delivered_at
+    if until is None or came_at is None or came_at <= until:
+        return None
+    return minutes_between(until, came_at)
 
 
 def _troubles(facts: Facts, odds: DoseOdds) -> Iterator[Trouble]:
@@ -217,6 +227,7 @@ def outcome_missing(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Cond
             since=due_at,
             says=f"was to be given at {facts.say(appointment_at)}, and no outcome has been reported since",
             would_help="Ask the site whether the dose was administered, and report it or why not.",
+            hours_since_appointment=minutes_between(appointment_at, facts.at) / 60,
         )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from app.domain import stalls, takeovers
 from app.domain.alerts import SHIPMENT, Cause, Condition
 from app.domain.causes import held, missed_connection
+from app.domain.odds import minutes_between
 from app.domain.ruling import JUST_AFTER, Facts, OpenSeverity
 from app.domain.telling import about_shipment
 
@@ -26,7 +27,12 @@ def connection_missed(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Co
     way = f"Leg {leg.number}, {leg.service or leg.carrier} {leg.origin}–{leg.destination},"
     planned = facts.say(leg.planned_departure_at)
     yield about_shipment(
-        facts, "missed_connection", cause, trouble.since, f"{way} {what}; planned departure {planned}."
+        facts,
+        "missed_connection",
+        cause,
+        trouble.since,
+        f"{way} {what}; planned departure {planned}.",
+        minutes_since_planned_departure=minutes_between(leg.planned_departure_at, facts.at),
     )
 
 
@@ -44,7 +50,16 @@ def hold(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:
         )
     else:
         summary = f"Held at {place} since {facts.say(trouble.since)}."
-    yield about_shipment(facts, "hold", trouble.cause, trouble.since, summary)
+    began_at = trouble.since - limit if trouble.cause.kind == "customs" else trouble.since
+    yield about_shipment(
+        facts,
+        "hold",
+        trouble.cause,
+        trouble.since,
+        summary,
+        held_minutes=minutes_between(began_at, facts.at),
+        limit_minutes=limit / timedelta(minutes=1) if trouble.cause.kind == "customs" else None,
+    )
 
 
 def stalled(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:
@@ -69,6 +84,8 @@ def stalled(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:
         cause,
         stall.deadline_at,
         f"Stalled at {stall.place}: {heard}; {doing} by {facts.say(stall.deadline_at)} at the latest.",
+        silent_minutes=minutes_between(since, facts.at) if since else None,
+        overdue_minutes=minutes_between(stall.deadline_at, facts.at),
     )
 
 

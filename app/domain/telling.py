@@ -20,7 +20,9 @@ def numbers(**evidence: float | None) -> dict[str, float]:
     return {name: value for name, value in evidence.items() if value is not None}
 
 
-def about_shipment(facts: Facts, kind: str, cause: Cause, since: datetime, summary: str) -> Condition:
+def about_shipment(
+    facts: Facts, kind: str, cause: Cause, since: datetime, summary: str, **evidence: float | None
+) -> Condition:
     """Return a warning about the whole shipment, with what its worst dose has at stake."""
     worst = worst_of(facts.odds)
     act_by = worst.act_by if worst else None
@@ -35,6 +37,7 @@ def about_shipment(facts: Facts, kind: str, cause: Cause, since: datetime, summa
         evidence=numbers(
             late_probability=worst.late_probability if worst else None,
             slack_p50_minutes=worst.slack_p50_minutes if worst else None,
+            **evidence,
         ),
         what_would_help=help_for(
             cause, facts.shipment, act_by=act_by, at=facts.at, computed=computed(facts, about=None)

@@ -66,6 +66,7 @@ def test_a_dose_must_be_finally_released_when_its_preparation_begins(
 
     assert (told and told.severity) == severity
     assert told is None or (told.since, told.act_by) == (at("15:00"), APPOINTED)
+    assert told is None or told.evidence["handling_minutes"] == 60.0
 
 
 def test_nobody_waits_for_the_release_of_what_will_not_be_given() -> None:
