@@ -129,16 +129,27 @@ def window_ends(outlook: Outlook) -> Iterator[datetime]:
 def _next_named(outlook: Outlook, standing: Standing) -> datetime | None:
     today = outlook.facts_at(outlook.at)
     wanted = _standing_at(outlook, outlook.at, standing, reads_odds=False)
-    for at in sorted({at for at in _named(outlook, today) if at > outlook.at}):
+    wakes = [_wakes(rule, today) for rule in outlook.rules]
+    soon = outlook.at + _MINUTE if None in wakes else None
+    named = {*_named(outlook, today), *(at for several in wakes if several for at in several)}
+    for at in sorted(at for at in named if at > outlook.at):
+        if soon is not None and at >= soon:
+            break
         if _found(outlook, replace(today, at=at), standing, reads_odds=False) != wanted:
             return at
-    return None
+    return soon
+
+
+def _wakes(rule: Rule, today: Facts) -> tuple[datetime, ...] | None:
+    """Return the instants that a rule names; None where it cannot: it is looked at again in a minute, not skipped."""
+    try:
+        return tuple(rule.wakes_at(today))
+    except Exception:  # noqa: BLE001 - what the rule cannot name it cannot judge either, and that is told as `rule_error`
+        return None
 
 
 def _named(outlook: Outlook, today: Facts) -> Iterator[datetime]:
     yield from window_ends(outlook)
-    for rule in outlook.rules:
-        yield from rule.wakes_at(today)
     if outlook.journey.customs_since is not None:
         yield outlook.journey.customs_since + today.hours("hold.customs_hours") + JUST_AFTER
     for leg in outlook.shipment.legs:

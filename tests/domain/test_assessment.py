@@ -336,3 +336,19 @@ def test_time_alone_wakes_every_rule_that_it_makes_true() -> None:
     assert opened["custody_gap", "warning"] == at("22:00")
     assert opened["outcome_missing", "info"] == at("40:00")
     assert opened["dose_expired", "critical"] == at("48:00") + JUST_AFTER
+
+
+def broken_wakes(_facts: Facts) -> Iterator[datetime]:
+    yield at("23:00")
+    raise ZeroDivisionError("no lanes")
+
+
+def test_a_rule_that_cannot_name_its_instants_is_looked_at_every_minute_and_stops_no_other() -> None:
+    blind = Rule(
+        kind="blind", judge=lambda *_: (), silent_in=frozenset(), reads_odds=False, wakes_at=broken_wakes
+    )
+
+    answer = assess(snapshot(), at=at("05:00"), rules=(*RULES, blind))
+
+    assert answer.next_change_at == at("05:01")
+    assert answer.failures == ()
