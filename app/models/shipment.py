@@ -189,7 +189,7 @@ class ShipmentSummary(Wire):
 
 
 class ShipmentRead(ShipmentFields):
-    """A shipment as it is kept: the plan in force."""
+    """A shipment as it is kept: the plan in force; `package_remarks`: what about its papers does not fit together."""
 
     id: Text
     version: int
@@ -198,6 +198,7 @@ class ShipmentRead(ShipmentFields):
     state: Text
     created_at: Instant
     baseline_at: Instant
+    package_remarks: list[str]
     doses: list[DoseRead]
     legs: list[LegRead]
     devices: list[DeviceCreate]

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.domain.access import Caller, hidden_fields
 from app.domain.custody import State
+from app.domain.package_remarks import package_remarks
 from app.domain.shipment import Shipment
 from app.models.base import Instant
 from app.models.shipment import (
@@ -215,6 +216,7 @@ def shipment_answer(brief: Brief, plan: Shipment, caller: Caller) -> dict[str, A
         "baseline_at": brief.baseline_at,
         "origin": _fields(plan.origin),
         "package": _fields(plan.package) if plan.package else None,
+        "package_remarks": list(package_remarks(plan)),
         "doses": [_dumped(DoseRead, dose, hidden) for dose in plan.doses],
         "legs": [_dumped(LegRead, leg) for leg in plan.legs],
         "devices": [_dumped(DeviceCreate, device) for device in plan.devices],

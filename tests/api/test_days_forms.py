@@ -98,7 +98,12 @@ async def test_a_kit_and_a_germanium_generator(api: Api) -> None:
 
 async def test_the_declared_activity_is_the_maximum_in_transport_and_never_decays(api: Api) -> None:
     """TRN-07 of the worked cases: 8.9 GBq declared on the label, 7.6 GBq two days later; both are shown."""
-    declared = {"declared_activity_mbq": 8900.0, "declared_at": wire("2 06:00")}
+    declared = {
+        "declared_activity_mbq": 8900.0,
+        "declared_at": wire("2 06:00"),
+        "transport_index": 0.4,
+        "label_category": "I-WHITE",
+    }
     shipment = await register(
         api,
         "LU-1",
@@ -113,6 +118,10 @@ async def test_the_declared_activity_is_the_maximum_in_transport_and_never_decay
     later = await api.get(f"/v1/shipments/{shipment['id']}")
 
     assert later.json()["package"]["declared_activity_mbq"] == 8900.0
+    assert later.json()["package"]["label_category"] == "I-WHITE"
+    assert later.json()["package_remarks"] == [
+        "a transport index of 0.4 needs label II-YELLOW at least; the papers say I-WHITE"
+    ]
     left = (await doses(api, shipment))["D1"]["activity_mbq"]["now"]
     assert left == pytest.approx(8900 * 2 ** (-(36 + 20 / 60) / LU_HOURS))
     assert left == pytest.approx(7600, rel=1e-3)

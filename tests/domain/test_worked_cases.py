@@ -36,7 +36,7 @@ UNUSED = {
     "CHN-03": "progeny's growth: every activity here is the named nuclide's, never its progeny's",
     "CHN-09": "progeny's growth: every activity here is the named nuclide's, never its progeny's",
     "CHN-11": "radionuclidic impurity: an expiry that follows from it is registered as `expires_at`",
-    "TRN-01": "the label category is the consignor's to decide: it is kept as declared",
+    "TRN-01": "the label category is the consignor's to decide; one too low is flagged (test_package_remarks)",
     "TRN-02": "the transport index is measured by the consignor: it is kept as declared",
 }
 NOT_TOLD = {
