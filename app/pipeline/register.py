@@ -25,6 +25,9 @@ from app.domain.units import unit_slip
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.models.base import new_id
 from app.models.shipment import DeviceCreate, LegCreate, ShipmentCreate
+from app.pipeline import outbox
+from app.pipeline.announcements import state_message
+from app.pipeline.outbox import NewMessage
 from app.pipeline.server_events import server_event
 from app.store import audit, due, events, reference, shipments
 from app.store.db import Database
@@ -141,6 +144,14 @@ class Register:
             )
             await due.mark(connection, {brief.id: at}, at=at)
             await shipments.store_assessed(connection, [{"id": brief.id, "state": "cancelled"}])
+            # The assessor tells what differs from the state that lists show, which is this one from here on.
+            await outbox.enqueue(
+                connection,
+                organisation_id=brief.organisation_id,
+                messages=[_told_cancelled(brief, previous=state, at=at)],
+                at=at,
+                wall_at=self._clock.wall(),
+            )
         return await self.read(caller, shipment_id)
 
     async def _reference_data(
@@ -262,6 +273,17 @@ def first_instant(plan: Shipment) -> datetime:
     """Return the first thing that the plan knows of: a departure or a calibration."""
     calibrations = [dose.calibrated_at for dose in plan.doses if dose.calibrated_at is not None]
     return min([plan.legs[0].planned_departure_at, *calibrations])
+
+
+def _told_cancelled(brief: Brief, *, previous: str, at: datetime) -> NewMessage:
+    bindings = {
+        "shipment_id": brief.id,
+        "reference": brief.reference,
+        "site_id": brief.site_id,
+        "study": brief.study,
+        "product_id": brief.product_id,
+    }
+    return state_message("shipment.state_changed", bindings, state="cancelled", previous=previous, at=at)
 
 
 async def locked(

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
@@ -364,3 +365,17 @@ async def test_a_corrected_assay_keeps_what_the_correction_does_not_restate(api:
     assay = (await api.status(shipment))["doses"][0]["assay"]
     assert answer.status_code == 201
     assert (assay["measured_mbq"], assay["measured_at"]) == (7100, "2026-03-02T17:00:00.000Z")
+
+
+async def test_a_cancellation_is_told_once_whether_or_not_it_was_assessed_since(api: Api) -> None:
+    shipment = await api.ship()
+    await api.assess()
+
+    for _ in range(2):
+        await api.post(f"/v1/shipments/{shipment['id']}/cancel", {"reason": "patient unwell"})
+        await api.assess()
+
+    api.clock.advance(minutes=5)
+    bodies = [orjson.loads(one["body"]) for one in (await api.get("/v1/messages")).json()["data"]]
+    states = [one["data"] for one in bodies if one["type"] == "shipment.state_changed"]
+    assert [(one["previous_state"], one["shipment"]["state"]) for one in states] == [("planned", "cancelled")]
