@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from app.errors import FieldError, Invalid
 from app.formats import strict_json
@@ -53,6 +54,20 @@ class CheckedRoute(APIRoute):
             return await (once.answer(request, repeatable, handler) if repeatable else handler(request))
 
         return checked
+
+
+def body_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the whole schema of a body that a route reads itself: definitions of its own have no place in OpenAPI."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def whole(part: Any) -> Any:
+        if isinstance(part, dict):
+            name = str(part.get("$ref", "")).removeprefix("#/$defs/")
+            return whole(definitions[name]) if name in definitions else {k: whole(v) for k, v in part.items()}
+        return [whole(one) for one in part] if isinstance(part, list) else part
+
+    return dict(whole(schema))
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:

@@ -14,7 +14,7 @@ from app.errors import DosetrailError, Forbidden
 from app.models.event import EventBatch, EventCreate, EventReceipt
 from app.pipeline.house import House
 from app.pipeline.ingest import Receipt, Submission
-from app.routers.body import BODY_MAX, BULK_MAX, json_body
+from app.routers.body import BODY_MAX, BULK_MAX, body_schema, json_body
 from app.routers.dependencies import Requires, house_of
 from app.routers.problems import body_of, invalid, request_id_of, status_of
 
@@ -40,7 +40,7 @@ Sender = Annotated[Caller, Depends(may_post)]
 _ONE: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": EventCreate.model_json_schema()}},
+        "content": {"application/json": {"schema": body_schema(EventCreate)}},
     }
 }
 _MANY: dict[str, Any] = {
