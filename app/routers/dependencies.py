@@ -1,5 +1,6 @@
 """What routes are handed: who calls, the services, and ids that are ids."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -44,6 +45,25 @@ class Requires:
             if caller.rate_limit_per_minute is not None:
                 await house_of(request).rates.spend(caller)
         permit(caller, self.action)
+        return caller
+
+
+Find = Callable[[House, Caller, str], Awaitable[object]]
+
+
+class RequiresObject(Requires):
+    """The same for a route that writes to one object: what is not there for the caller is 404 whatever the body."""
+
+    def __init__(self, action: str, param: str, find: Find) -> None:
+        super().__init__(action)
+        self._param, self._find = param, find
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return who calls, or answer 401, 403 or 404."""
+        caller = await super().__call__(request)
+        if not getattr(request.state, "found", False):
+            await self._find(house_of(request), caller, parse_id(request.path_params[self._param]))
+            request.state.found = True
         return caller
 
 

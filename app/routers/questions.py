@@ -9,8 +9,8 @@ from app.models.activity import ActivityRead
 from app.models.base import Instant
 from app.models.replan import WhatIf
 from app.routers.body import CheckedRoute
-from app.routers.dependencies import HouseDep, Requires, parse_id
-from app.routers.shipments import json_answer
+from app.routers.dependencies import HouseDep, Requires, RequiresObject, parse_id
+from app.routers.shipments import find_shipment, json_answer
 
 router = APIRouter(prefix="/v1/shipments", route_class=CheckedRoute, tags=["shipments"])
 
@@ -18,7 +18,12 @@ Reader = Annotated[Caller, Depends(Requires("read:shipment"))]
 
 
 @router.post("/{shipment_id}/what-if")
-async def what_if(shipment_id: str, body: WhatIf, caller: Reader, house: HouseDep) -> dict[str, Any]:
+async def what_if(
+    shipment_id: str,
+    body: WhatIf,
+    caller: Annotated[Caller, Depends(RequiresObject("read:shipment", "shipment_id", find_shipment))],
+    house: HouseDep,
+) -> dict[str, Any]:
     """Tell the status that another way, appointment or prescription would give now; nothing is stored."""
     return await house.questions.what_if(caller, parse_id(shipment_id), body)
 

@@ -11,9 +11,10 @@ from app.domain.nuclides import NUCLIDES, Nuclide
 from app.errors import NotFound
 from app.models.product import ProductCreate, ProductRead
 from app.models.site import SiteCreate, SitePatch, SiteRead
+from app.pipeline.house import House
 from app.pipeline.reference import product_read, site_read
 from app.routers.body import CheckedRoute
-from app.routers.dependencies import HouseDep, Requires, parse_id
+from app.routers.dependencies import HouseDep, Requires, RequiresObject, parse_id
 from app.routers.paging import Cursor, Limit, page_answer, page_of
 from app.routers.problems import invalid
 from app.store import reference, tables
@@ -22,6 +23,14 @@ router = APIRouter(prefix="/v1", route_class=CheckedRoute, tags=["reference data
 
 Reader = Annotated[Caller, Depends(Requires("read:reference"))]
 Writer = Annotated[Caller, Depends(Requires("write:reference"))]
+
+
+async def _find_site(house: House, caller: Caller, id_: str) -> object:
+    return await house.reference.read(caller, tables.site, id_)
+
+
+async def _find_product(house: House, caller: Caller, id_: str) -> object:
+    return await house.reference.read(caller, tables.product, id_)
 
 
 class NoSuchNuclide(NotFound):
@@ -58,7 +67,12 @@ async def read_site(site_id: str, caller: Reader, house: HouseDep) -> SiteRead:
 
 
 @router.patch("/sites/{site_id}")
-async def change_site(site_id: str, body: SitePatch, caller: Writer, house: HouseDep) -> SiteRead:
+async def change_site(
+    site_id: str,
+    body: SitePatch,
+    caller: Annotated[Caller, Depends(RequiresObject("write:reference", "site_id", _find_site))],
+    house: HouseDep,
+) -> SiteRead:
     """Change a site; shipments already registered keep the site as it was."""
     return await house.reference.change_site(caller, parse_id(site_id), body)
 
@@ -98,7 +112,7 @@ async def read_product(product_id: str, caller: Reader, house: HouseDep) -> Prod
 async def change_product(
     product_id: str,
     body: Annotated[dict[str, Any], Body(examples=[{"shelf_life_hours": 96}])],
-    caller: Writer,
+    caller: Annotated[Caller, Depends(RequiresObject("write:reference", "product_id", _find_product))],
     house: HouseDep,
 ) -> ProductRead:
     """Make a new version; shipments keep the one they were registered with."""

@@ -8,8 +8,8 @@ from app.domain.access import Caller
 from app.models.replan import ShipmentPatch
 from app.models.shipment import ShipmentRead
 from app.routers.body import CheckedRoute
-from app.routers.dependencies import HouseDep, Requires, parse_id
-from app.routers.shipments import json_answer, shipment_answer
+from app.routers.dependencies import HouseDep, RequiresObject, parse_id
+from app.routers.shipments import find_shipment, json_answer, shipment_answer
 
 router = APIRouter(prefix="/v1/shipments", route_class=CheckedRoute, tags=["shipments"])
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/shipments", route_class=CheckedRoute, tags=["ship
 async def replan_shipment(
     shipment_id: str,
     body: ShipmentPatch,
-    caller: Annotated[Caller, Depends(Requires("reschedule:dose"))],
+    caller: Annotated[Caller, Depends(RequiresObject("reschedule:dose", "shipment_id", find_shipment))],
     house: HouseDep,
 ) -> Response:
     """Change the legs not yet departed, the devices or the doses; a site may move its appointments only."""

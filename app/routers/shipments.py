@@ -22,8 +22,9 @@ from app.models.shipment import (
     SummaryEta,
     SummarySlack,
 )
+from app.pipeline.house import House
 from app.routers.body import CheckedRoute
-from app.routers.dependencies import HouseDep, Requires, house_of, parse_id
+from app.routers.dependencies import HouseDep, Requires, RequiresObject, house_of, parse_id
 from app.routers.paging import BadCursor, Cursor, Limit, page_answer, page_of
 from app.store import shipments
 from app.store.shipments import Brief, Sort
@@ -32,6 +33,13 @@ from app.store.tables import shipment as table
 router = APIRouter(prefix="/v1/shipments", route_class=CheckedRoute, tags=["shipments"])
 
 Reader = Annotated[Caller, Depends(Requires("read:shipment"))]
+
+
+async def find_shipment(house: House, caller: Caller, shipment_id: str) -> object:
+    """Find a shipment that the caller may see, or say that there is none."""
+    return await house.register.read(caller, shipment_id)
+
+
 may_read_status = Requires("read:status")
 Text = Annotated[str | None, Query(max_length=120)]
 
@@ -106,7 +114,7 @@ async def read_shipment(shipment_id: str, caller: Reader, house: HouseDep) -> Re
 async def cancel_shipment(
     shipment_id: str,
     body: Cancellation,
-    caller: Annotated[Caller, Depends(Requires("cancel:shipment"))],
+    caller: Annotated[Caller, Depends(RequiresObject("cancel:shipment", "shipment_id", find_shipment))],
     house: HouseDep,
 ) -> Response:
     """Cancel a shipment that has not been delivered; doing so again changes nothing."""

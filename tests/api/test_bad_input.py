@@ -177,3 +177,20 @@ async def test_a_cursor_belongs_to_its_filters_and_its_key(api: Api) -> None:
     assert [one["reference"] for one in first["data"] + rest["data"]] == ["LU-2", "LU-1", "LU-0"]
     assert rest["next_cursor"] is None
     assert other.status_code == 422
+
+
+async def test_what_is_not_there_for_the_caller_is_404_whatever_the_body(api: Api) -> None:
+    shipment = await api.ship()
+    other = (await api.post("/v1/sites", site_body(code="OTHER"))).json()
+    foreign = await api.headers("site", site_id=other["id"])
+    nowhere = "019b0000-0000-7000-8000-000000000001"
+
+    answers = [
+        await api.patch(f"/v1/shipments/{shipment['id']}", {"nonsense": 1}, headers=foreign),
+        await api.post(f"/v1/shipments/{shipment['id']}/what-if", {"nonsense": 1}, headers=foreign),
+        await api.post(f"/v1/shipments/{nowhere}/cancel", {}),
+        await api.patch(f"/v1/sites/{nowhere}", {"nonsense": 1}),
+        await api.patch("/v1/products/not-an-id", {"nonsense": 1}),
+    ]
+
+    assert [one.status_code for one in answers] == [404] * 5
