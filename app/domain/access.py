@@ -171,10 +171,15 @@ def _sees_shipment(caller: Caller, scope: ShipmentScope) -> bool:
 def _may_correct(caller: Caller, scope: CorrectionScope) -> bool:
     """Judge a correction by what it voids: else it would be a way round the list of events a role may write.
 
-    Quality may correct every record; a courier only what came from its own source.
+    Quality may correct every record; a courier only what came from its own source. A cancellation may be taken back
+    by whoever may cancel; a re-planning is changed by another one.
     """
     if caller.role == "courier" and scope.event_source not in (None, caller.source):
         return False
+    if scope.event_type == "replanned":
+        return False
     if caller.role == "quality" or scope.event_type is None:
         return True
+    if scope.event_type == "cancelled":
+        return may(caller, "cancel:shipment")
     return scope.event_type in EVENTS_OF[caller.role]

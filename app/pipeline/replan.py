@@ -15,7 +15,8 @@ from app.domain.shipment import Dose, Leg, Shipment
 from app.errors import Conflict, FieldError, Forbidden
 from app.models.replan import DosePatch, LegPatch, ShipmentPatch
 from app.models.shipment import DoseCreate
-from app.pipeline.register import BadPlan, activity_faults, assignment, first_instant, leg_faults, locked
+from app.pipeline.plan import BadPlan, activity_faults, assignment, first_instant, leg_faults
+from app.pipeline.register import locked
 from app.pipeline.server_events import server_event
 from app.store import audit, due, events, shipments
 from app.store.db import Database

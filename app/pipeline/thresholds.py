@@ -10,7 +10,8 @@ from app.domain.shipment import Shipment
 from app.domain.thresholds import threshold_faults
 from app.errors import FieldError, Invalid
 from app.models.thresholds import ShipmentThresholds, ThresholdsRead
-from app.pipeline.register import first_instant, locked
+from app.pipeline.plan import first_instant
+from app.pipeline.register import locked
 from app.pipeline.server_events import server_event
 from app.store import audit, due, events, shipments
 from app.store.db import Database

@@ -7,6 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.pipeline.idempotency import Idempotency
+from app.pipeline.rates import RateLimited, Rates
+from app.store.db import Database
 from app.store.tables import api_key, kept_answer, shipment
 from tests.support.api import Api, product_body, shipment_body, site_body
 
@@ -129,3 +131,19 @@ async def test_a_limit_is_counted_once_however_many_ask_at_once(api: Api) -> Non
     answers = await asyncio.gather(*(api.get("/v1/me", headers=limited) for _ in range(20)))
 
     assert sorted(one.status_code for one in answers) == [200] * 5 + [429] * 15
+
+
+async def test_several_processes_spend_from_the_same_bucket(api: Api) -> None:
+    limited = await api.headers("operator", rate_limit_per_minute=6)  # type: ignore[arg-type]
+    caller = await api.house.keys.caller(limited["Authorization"].removeprefix("Bearer "))
+    assert caller is not None
+    other_db = Database(api.house.settings.database_url)
+    processes = [api.house.rates, Rates(other_db, api.house.clock)]
+
+    spent = await asyncio.gather(
+        *(processes[number % 2].spend(caller) for number in range(12)), return_exceptions=True
+    )
+    await other_db.close()
+
+    assert [type(one) for one in spent].count(RateLimited) == 6
+    assert spent.count(None) == 6

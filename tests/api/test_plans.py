@@ -379,3 +379,33 @@ async def test_a_cancellation_is_told_once_whether_or_not_it_was_assessed_since(
     bodies = [orjson.loads(one["body"]) for one in (await api.get("/v1/messages")).json()["data"]]
     states = [one["data"] for one in bodies if one["type"] == "shipment.state_changed"]
     assert [(one["previous_state"], one["shipment"]["state"]) for one in states] == [("planned", "cancelled")]
+
+
+async def test_a_cancellation_made_by_mistake_is_taken_back_by_whoever_may_cancel(api: Api) -> None:
+    shipment = await api.ship()
+    operator = await api.headers("operator")
+    courier = await api.headers("courier", carrier="ACME")
+    await api.post(f"/v1/shipments/{shipment['id']}/cancel", {"reason": "wrong shipment"})
+    cancelled = next(iter((await standings(api, shipment)).values()))
+    body = correction(cancelled["id"])
+    api.clock.advance(hours=1)
+
+    forbidden = await api.scan(shipment, "correction", headers=courier, event_id="c1", **body)
+    allowed = await api.scan(shipment, "correction", headers=operator, event_id="c2", **body)
+    await api.assess()
+
+    status = await api.status(shipment)
+    assert (forbidden.status_code, allowed.status_code) == (422, 201)
+    assert status["state"] == "planned"
+    assert status["eta"]["p50"] is not None
+    assert (await replan(api, shipment, legs=[leg("PLANT", "BLQ-HOSP", 10, 14, **ACME)])).status_code == 200
+
+
+async def test_a_replanning_is_changed_by_another_and_not_corrected(api: Api) -> None:
+    shipment = await api.ship()
+    await replan(api, shipment, doses=[{"reference": "D1", "administer_at": hours(21)}])
+    recorded = next(iter((await standings(api, shipment)).values()))
+
+    answer = await api.scan(shipment, "correction", event_id="c1", **correction(recorded["id"]))
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/details/corrects")

@@ -184,6 +184,11 @@ def test_a_subscriber_has_only_its_own_webhooks(role: Role, owner: str, allowed:
         ("quality", "QA", "released", True),
         ("quality", "ACME", "departed", True),
         ("admin", "QA", "disposition", True),
+        ("operator", "dosetrail", "cancelled", True),
+        ("quality", "dosetrail", "cancelled", True),
+        ("site", "dosetrail", "cancelled", False),
+        ("admin", "dosetrail", "replanned", False),
+        ("quality", "dosetrail", "replanned", False),
     ],
 )
 def test_a_correction_voids_only_what_the_role_may_write(
