@@ -19,6 +19,7 @@ COURIER = {
 SITE = {
     "delivered", "received", "assayed", "administered", "not_administered", "returned", "damaged",
     "device_detached", "correction",
+    "disposed",  # ours: the contract's outcome needs an event that says so
 }  # fmt: skip
 MAY: dict[Role, set[str]] = {
     "admin": set(EVENT_TYPES),
