@@ -61,7 +61,7 @@ class Reader:
         """Return the next message, of a kind if one is wanted."""
         while True:
             fields: dict[str, str] = {}
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while line := await anext(self._lines):
                     name, _, value = line.partition(": ")
                     fields[name] = value
@@ -218,7 +218,7 @@ async def test_the_service_stops_at_once_on_a_signal_though_streams_are_open(tmp
 
             with pytest.raises(StopAsyncIteration):
                 await reader.next("event")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         # uvicorn raises the signal again once it has shut down in order.
         assert await process.wait() in (0, -signal.SIGTERM)
 
