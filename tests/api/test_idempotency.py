@@ -147,3 +147,15 @@ async def test_several_processes_spend_from_the_same_bucket(api: Api) -> None:
 
     assert [type(one) for one in spent].count(RateLimited) == 6
     assert spent.count(None) == 6
+
+
+async def test_the_plain_routes_count_and_refuse_alike(api: Api) -> None:
+    shipment = await api.ship()
+    limited = await api.headers("operator", rate_limit_per_minute=2)  # type: ignore[arg-type]
+    path = f"/v1/shipments/{shipment['id']}/status"
+
+    answers = [await api.client.get(path, headers=limited) for _ in range(3)]
+    event = await api.scan(shipment, "picked_up", headers=limited)
+
+    assert [one.status_code for one in answers] == [200, 200, 429]
+    assert (event.status_code, event.headers["retry-after"]) == (429, "30")
