@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.custody import Journey
-from app.domain.shipment import DeviceAssignment, Dose, FormerPlan, Leg, Shipment
+from app.domain.shipment import DeviceAssignment, Dose, FormerPlan, Leg, Package, Shipment
 from app.errors import Conflict, FieldError, Invalid
 
 
@@ -31,6 +31,7 @@ class Change:
     legs: tuple[Leg, ...] | None = None
     doses: tuple[Dose, ...] | None = None
     devices: tuple[DeviceAssignment, ...] | None = None
+    package: Package | None = None
 
 
 def departed_legs(shipment: Shipment, journey: Journey) -> tuple[Leg, ...]:
@@ -65,6 +66,7 @@ def replanned(shipment: Shipment, journey: Journey, change: Change, *, at: datet
         former=former,
         doses=shipment.doses if change.doses is None else change.doses,
         devices=shipment.devices if change.devices is None else change.devices,
+        package=shipment.package if change.package is None else change.package,
     )
 
 

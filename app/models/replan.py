@@ -1,13 +1,13 @@
 """Plans that change: what a re-planning may say."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, model_validator
 from pydantic import Field as WireField
 
 from app.models.base import Code, Instant, Wire
 from app.models.product import Positive
-from app.models.shipment import DeviceCreate, LegCreate
+from app.models.shipment import DeviceCreate, LegCreate, PackageShape
 
 
 class LegPatch(LegCreate):
@@ -33,7 +33,10 @@ class DosePatch(Wire):
 
 
 class ShipmentPatch(Wire):
-    """A re-planning: `legs` are all that follow the legs already departed, `devices` all that travel along."""
+    """A re-planning: `legs` are all that follow the legs already departed, `devices` all that travel along.
+
+    Of the `package` only what is sent changes: re-iced, it has another `packed_at`.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -62,12 +65,13 @@ class ShipmentPatch(Wire):
     legs: Annotated[list[LegPatch], WireField(min_length=1, max_length=50)] | None = None
     devices: Annotated[list[DeviceCreate], WireField(max_length=50)] | None = None
     doses: Annotated[list[DosePatch], WireField(min_length=1, max_length=100)] | None = None
+    package: PackageShape | None = None
     expected_version: int | None = WireField(default=None, ge=1)
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if self.legs is None and self.devices is None and self.doses is None:
-            raise ValueError("say what changes: `legs`, `devices` or `doses`")
+        if not self.package_changes() and all(one is None for one in (self.legs, self.devices, self.doses)):
+            raise ValueError("say what changes: `legs`, `devices`, `doses` or `package`")
         for dose in self.doses or []:
             if not dose.changes():
                 raise ValueError("say what changes about each dose, besides its reference")
@@ -79,7 +83,12 @@ class ShipmentPatch(Wire):
     def moves_appointments_only(self) -> bool:
         """Say whether nothing but `administer_at` changes."""
         names = {name for dose in self.doses or [] for name in dose.changes()}
-        return self.legs is None and self.devices is None and names <= {"administer_at"}
+        others = (self.legs, self.devices, self.package)
+        return all(one is None for one in others) and names <= {"administer_at"}
+
+    def package_changes(self) -> dict[str, Any]:
+        """Return what was sent about the package."""
+        return self.package.model_dump(exclude_unset=True) if self.package else {}
 
 
 class WhatIf(Wire):

@@ -11,7 +11,7 @@ from app.clock import Clock
 from app.domain import custody
 from app.domain.access import Caller
 from app.domain.replanning import Change, replanned
-from app.domain.shipment import Dose, Leg, Shipment
+from app.domain.shipment import Dose, Leg, Package, Shipment
 from app.errors import Conflict, FieldError, Forbidden
 from app.models.replan import DosePatch, LegPatch, ShipmentPatch
 from app.models.shipment import DoseCreate
@@ -86,7 +86,7 @@ class Replan:
         at: datetime,
     ) -> None:
         await shipments.insert_version(connection, new, known_from=at, first_instant_at=first_instant(new))
-        names = sorted(body.model_fields_set & {"legs", "devices", "doses"})
+        names = sorted(body.model_fields_set & {"legs", "devices", "doses", "package"})
         details = {"plan_version": new.plan_version, "changed": names}
         row = server_event(caller, "replanned", new.id, reason=body.reason, at=at, details=details)
         await events.append(connection, [row])
@@ -116,6 +116,9 @@ def changed_plan(plan: Shipment, journey: custody.Journey, body: ShipmentPatch, 
         legs=None if body.legs is None else tuple(leg_of(leg) for leg in body.legs),
         doses=None if body.doses is None else _doses(plan, body.doses),
         devices=None if body.devices is None else tuple(assignment(one) for one in body.devices),
+        package=replace(plan.package or Package(), **changes)
+        if (changes := body.package_changes())
+        else None,
     )
     changed = replanned(plan, journey, change, at=at)
     if errors := tuple(_faults(changed, body)):

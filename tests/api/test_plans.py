@@ -409,3 +409,23 @@ async def test_a_replanning_is_changed_by_another_and_not_corrected(api: Api) ->
     answer = await api.scan(shipment, "correction", event_id="c1", **correction(recorded["id"]))
 
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/details/corrects")
+
+
+async def test_a_package_re_iced_on_the_way_is_good_for_its_hours_again(api: Api) -> None:
+    package = {"code": "0034012", "packed_at": hours(0), "qualified_hours": 12}
+    shipment = await api.ship(package=package)
+    api.clock.advance(hours=9)
+    await scan(api, shipment, "departed", 8, leg=1)
+    await scan(api, shipment, "arrived", 8.9, leg=1)
+    await api.assess()
+    before = {one["kind"] for one in (await api.status(shipment))["open_alerts"]}
+
+    answer = await replan(api, shipment, reason="re-iced at MXP", package={"packed_at": hours(8.5)})
+    await api.assess()
+
+    after = {one["kind"] for one in (await api.status(shipment))["open_alerts"]}
+    told = answer.json()["package"]
+    assert answer.status_code == 200, answer.text
+    assert (told["code"], told["packed_at"]) == ("0034012", "2026-03-02T08:30:00.000Z")
+    assert "packaging_expiring" in before
+    assert "packaging_expiring" not in after
