@@ -21,7 +21,8 @@ from app.domain.alerts import (
 from app.domain.devices import device_subject
 from app.domain.odds import worst_of
 from app.domain.ruling import Facts, OpenSeverity
-from app.domain.thermal import Episode, SeriesThermal
+from app.domain.thermal import SeriesThermal
+from app.domain.thermal_episodes import Episode
 from app.domain.thermal_silence import decided_since
 
 TOLD_APART = 3
@@ -125,11 +126,12 @@ def _reasons(facts: Facts, series: SeriesThermal) -> Iterator[_Reason]:
 
 
 def _is_long(facts: Facts, episode: Episode) -> bool:
-    return episode.until_at - episode.since_at > _delay(facts)
+    """Say whether it was seen outside for longer than the alarm delay; without a delay one reading is enough."""
+    return not _delay(facts) or episode.until_at - episode.since_at > _delay(facts)
 
 
 def _is_alarm(facts: Facts, series: SeriesThermal, episode: Episode) -> bool:
-    """Say whether it was seen outside for longer than the alarm delay, or must be taken to be.
+    """Say whether it was outside for longer than the alarm delay, or must be taken to be.
 
     A live sensor whose last word was "outside" is taken to stay so once its next report is overdue.
     """

@@ -1,6 +1,6 @@
 """Rules of the package and what its devices tell of it: cold that runs out, opening, shock, tilt, empty batteries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -17,7 +17,6 @@ BATTERY_BEYOND_ARRIVAL = timedelta(hours=24)
 BATTERY_EASE = timedelta(hours=2)
 PACKAGING_EASE = timedelta(hours=1)
 """An open alert needs this much room before it clears, so that it does not flap. Source: our convention."""
-_HOUR = timedelta(hours=1)
 
 
 _SAID = {"light_lux": "light {:g} lux", "shock_g": "shock {:g} g", "tilt_deg": "tilt {:g}°"}
@@ -80,10 +79,11 @@ def tamper(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:
 def battery_low(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
     """Yield each device whose battery will not last until a day after the likely arrival, or is nearly empty."""
     for device_id, several in by_device(facts).items():
-        level = _battery(several)
-        if level is None:
+        levels = [one.battery for one in several if one.battery is not None]
+        if not levels:
             continue
-        percent, since_at, empty_at = level
+        newest = max(levels, key=lambda one: one.at)
+        percent, since_at, empty_at = newest.percent, newest.at, newest.empty_at
         needed_at = (
             facts.arrival.p90_at + BATTERY_BEYOND_ARRIVAL if facts.arrival and facts.arrival.p90_at else None
         )
@@ -136,20 +136,3 @@ def _newest_disturbance(
         name: float(values[name][run][rows[run]].max()) for name, rows in beyond.items() if rows[run].any()
     }
     return instant(readings.at_us[first]), evidence
-
-
-def _battery(several: Sequence[SeriesThermal]) -> tuple[float, datetime, datetime | None] | None:
-    """Return the newest level in percent, its instant, and when it is empty if it goes on as in its last day."""
-    column = CHANNELS.index("battery_pct")
-    at_us = np.concatenate([one.readings.at_us for one in several])
-    percent = np.concatenate([one.readings.values[:, column] for one in several])
-    known = ~np.isnan(percent)
-    if not known.any():
-        return None
-    order = np.argsort(at_us[known], kind="stable")
-    at_us, percent = at_us[known][order], percent[known][order]
-    last_at, last = instant(at_us[-1]), float(percent[-1])
-    lately = at_us >= microseconds(last_at - timedelta(hours=24))
-    span, drop = last_at - instant(at_us[lately][0]), float(percent[lately][0]) - last
-    empty_at = last_at + span * (last / drop) if span >= _HOUR and drop > 0 else None
-    return last, last_at, empty_at

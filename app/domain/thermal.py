@@ -5,9 +5,8 @@ one. Only sensors placed with the product judge the doses; `ambient` and `vehicl
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from app.domain.custody import Journey
 from app.domain.readings import CHANNELS, ReadingColumns, instant, microseconds
 from app.domain.shipment import DeviceAssignment, Shipment, Storage
+from app.domain.thermal_episodes import Episode, Freeze, episodes_of, freezes_of
 from app.domain.thermal_kinetic import mean_kinetic_c, mean_kinetic_of_pieces_c
 from app.domain.thermal_pieces import (
     GAP_INTERVALS,
@@ -31,38 +31,19 @@ from app.domain.thermal_pieces import (
 )
 from app.domain.thermal_windows import Window, windows_of
 
-FROZEN_AT_ONCE_C = -0.5
-FROZEN_TWICE_C = 0.0
-"""A do-not-freeze product counts as frozen below the first, or twice in a row below the second.
-Source: our convention (the table of alerts)."""
-
 _TEMPERATURE = CHANNELS.index("temperature_c")
+_BATTERY = CHANNELS.index("battery_pct")
 Name = tuple[str, str]
 """(device, sensor)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Episode:
-    """One stretch outside the limits; `known_at` is when its last reading was received.
+class Battery:
+    """The newest level in percent, and when the battery is empty if it goes on as in its last day."""
 
-    `lasts`: the newest reading still lies outside, so `until_at` is only how far it has been seen.
-    """
-
-    side: Literal["above", "below"]
-    since_at: datetime
-    until_at: datetime
-    extreme_c: float
-    known_at: datetime
-    lasts: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freeze:
-    """A reading by which a do-not-freeze product counts as frozen."""
-
+    percent: float
     at: datetime
-    temperature_c: float
-    known_at: datetime
+    empty_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +67,7 @@ class SeriesThermal:
     gaps: tuple[Span, ...] = ()
     episodes: tuple[Episode, ...] = ()
     freezes: tuple[Freeze, ...] = ()
+    battery: Battery | None = None
 
     @property
     def judges(self) -> bool:
@@ -169,7 +151,7 @@ def _judged(
     parts = [_inside(window, track, at=at) for window in windows]
     counted = _together(parts)
     measured = [_measured_only(part) for part in parts]
-    plain = SeriesThermal(device=device, windows=tuple(windows), readings=counted)
+    plain = SeriesThermal(device=device, windows=tuple(windows), readings=counted, battery=_battery(counted))
     return plain if not any(map(len, measured)) else _measured(plain, measured, storage)
 
 
@@ -184,10 +166,8 @@ def _measured(series: SeriesThermal, parts: Sequence[ReadingColumns], storage: S
     )
     above = [] if storage.max_c is None else spans_above(pieces, storage.max_c)
     below = [] if storage.min_c is None else spans_below(pieces, storage.min_c)
-    return SeriesThermal(
-        device=series.device,
-        windows=series.windows,
-        readings=series.readings,
+    return replace(
+        series,
         last_c=float(temperature_c[-1]),
         last_at=instant(at_us[-1]),
         min_c=float(temperature_c.min()),
@@ -197,8 +177,8 @@ def _measured(series: SeriesThermal, parts: Sequence[ReadingColumns], storage: S
         above=tuple(above),
         below=tuple(below),
         gaps=tuple(_gaps(series.windows, parts)),
-        episodes=tuple(_episodes(every, above, below, storage)),
-        freezes=tuple(_freezes(every)) if storage.do_not_freeze else (),
+        episodes=tuple(episodes_of(every, above, below, storage)),
+        freezes=tuple(freezes_of(every)) if storage.do_not_freeze else (),
     )
 
 
@@ -254,46 +234,14 @@ def _gaps(windows: Sequence[Window], parts: Sequence[ReadingColumns]) -> list[Sp
     return merged(found)
 
 
-def _episodes(
-    readings: ReadingColumns, above: Sequence[Span], below: Sequence[Span], storage: Storage
-) -> list[Episode]:
-    at_us, temperature_c = readings.at_us, readings.values[:, _TEMPERATURE]
-    last_us, last_c = int(at_us[-1]), float(temperature_c[-1])
-    found: list[Episode] = []
-    sides: tuple[tuple[Literal["above", "below"], Sequence[Span], bool], ...] = (
-        ("above", above, storage.max_c is not None and last_c > storage.max_c),
-        ("below", below, storage.min_c is not None and last_c < storage.min_c),
-    )
-    for side, spans, outside_now in sides:
-        own = list(spans)
-        if outside_now and not (own and own[-1][1] >= last_us):
-            own.append((last_us, last_us))
-        for start_us, stop_us in own:
-            within = (at_us >= start_us) & (at_us <= stop_us)
-            worst = temperature_c[within].max() if side == "above" else temperature_c[within].min()
-            found.append(
-                Episode(
-                    side=side,
-                    since_at=instant(start_us),
-                    until_at=instant(stop_us),
-                    extreme_c=float(worst),
-                    known_at=instant(readings.received_us[within].max()),
-                    lasts=outside_now and stop_us >= last_us,
-                )
-            )
-    return sorted(found, key=lambda one: one.since_at)
-
-
-def _freezes(readings: ReadingColumns) -> list[Freeze]:
-    temperature_c = readings.values[:, _TEMPERATURE]
-    twice = np.zeros(len(temperature_c), np.bool_)
-    twice[1:] = (temperature_c[1:] < FROZEN_TWICE_C) & (temperature_c[:-1] < FROZEN_TWICE_C)
-    frozen = np.flatnonzero((temperature_c < FROZEN_AT_ONCE_C) | twice)
-    return [
-        Freeze(
-            at=instant(readings.at_us[row]),
-            temperature_c=float(temperature_c[row]),
-            known_at=instant(readings.received_us[row]),
-        )
-        for row in frozen
-    ]
+def _battery(readings: ReadingColumns) -> Battery | None:
+    percent = readings.values[:, _BATTERY]
+    known = ~np.isnan(percent)
+    if not known.any():
+        return None
+    at_us, percent = readings.at_us[known], percent[known]
+    last_at, last = instant(at_us[-1]), float(percent[-1])
+    first = int(np.searchsorted(at_us, microseconds(last_at - timedelta(hours=24))))
+    span, drop = last_at - instant(at_us[first]), float(percent[first]) - last
+    steady = span >= timedelta(hours=1) and drop > 0
+    return Battery(percent=last, at=last_at, empty_at=last_at + span * (last / drop) if steady else None)

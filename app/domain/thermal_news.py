@@ -11,7 +11,7 @@ from app.domain.readings import CHANNELS, ReadingColumns, microseconds
 from app.domain.rules_package import disturbance_limits
 from app.domain.ruling import threshold_of
 from app.domain.shipment import DeviceAssignment, Shipment
-from app.domain.thermal import FROZEN_TWICE_C
+from app.domain.thermal_episodes import FROZEN_TWICE_C
 from app.domain.thermal_pieces import GAP_INTERVALS
 from app.domain.thermal_silence import WARN_AFTER_REPORTS, patience
 

@@ -85,7 +85,7 @@ def unmonitored_of(thermal: Thermal, shipment: Shipment, journey: Journey, *, at
     seen: list[Span] = []
     for one in thermal.series:
         if one.judges:
-            own = [(microseconds(window.from_at), _until_us(window, at)) for window in one.windows]
+            own = [(microseconds(window.from_at), _told_until_us(one, window, at)) for window in one.windows]
             assigned += own
             seen += without(own, of_series[one.device.device_id, one.device.sensor])
     return Unmonitored(of_series=of_series, of_doses=tuple(without(assigned, seen)))
@@ -158,6 +158,18 @@ def _unseen(series: SeriesThermal, *, at: datetime, excused: bool) -> list[Span]
     if told and until_us - begin_us > GAP_INTERVALS * interval_us:
         spans.append((begin_us + interval_us, until_us))
     return merged(spans)
+
+
+def _told_until_us(series: SeriesThermal, window: Window, at: datetime) -> int:
+    """Return how far a sensor's account of a window reaches: a logger's to what was read of it.
+
+    What a logger has still to tell is no monitored time yet, and no unmonitored time either.
+    """
+    until_us = _until_us(window, at)
+    if series.device.live or (window.until_at is not None and window.until_at <= at and series.last_at):
+        return until_us
+    read_us = microseconds(series.last_at) + (window.interval_us or 0) if series.last_at else 0
+    return min(until_us, max(read_us, microseconds(window.from_at)))
 
 
 def _until_us(window: Window, at: datetime) -> int:

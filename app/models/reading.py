@@ -59,6 +59,19 @@ class RejectedReading(Wire):
 class ReadingsReceipt(Wire):
     """What became of a batch of readings."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "accepted": 498,
+                    "duplicates": 1,
+                    "rejected": [
+                        {"index": 7, "detail": "at: lies before the year 2000; check the device's clock"}
+                    ],
+                }
+            ]
+        }
+    )
     accepted: int
     duplicates: int
     rejected: list[RejectedReading]

@@ -97,6 +97,13 @@ def test_exactly_the_alarm_delay_is_not_longer() -> None:
     assert told(facts(shipment(alarm_delay_minutes=19.9), track, when=at("09:00"))) != {}
 
 
+def test_without_an_alarm_delay_the_first_reading_outside_is_told_at_once() -> None:
+    one = a_track(("08:10", 26.0))
+
+    assert told(facts(shipment(alarm_delay_minutes=0), one, when=at("08:10"))) != {}
+    assert told(facts(shipment(alarm_delay_minutes=1), one, when=at("08:11"))) == {}
+
+
 def test_since_is_when_the_alarm_delay_was_over_and_the_words_say_when_it_began() -> None:
     condition = found(facts(shipment(), a_track(*WARM), when=at("08:51")))["temperature_excursion"]
 

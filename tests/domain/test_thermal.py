@@ -212,6 +212,20 @@ def test_one_sensor_that_measures_is_enough_for_the_dose() -> None:
     assert seen.of_doses == ()
 
 
+def test_a_logger_vouches_for_the_dose_only_as_far_as_it_was_read() -> None:
+    logger = replace(TEN_MINUTES, device_id="U", live=False)
+    shipment = carrying(TEN_MINUTES, logger, max_unmonitored_minutes=60)
+    dead = a_track(("08:00", 5.0))
+
+    unread = judged(shipment, T=dead)
+    half_read = judged(shipment, T=dead, U=a_track(*every_ten("08:00", *[5.0] * 13)))
+    alone = judged(carrying(logger, max_unmonitored_minutes=60))
+
+    assert limit_passed_at(unread, unseen(shipment, unread, when="12:00")) == at("09:10")
+    assert limit_passed_at(half_read, unseen(shipment, half_read, when="12:00")) == at("11:10")
+    assert unseen(carrying(logger), alone, when="12:00").of_doses == ()
+
+
 def test_too_much_unmonitored_quarantines_until_a_decision_that_knew_of_it() -> None:
     shipment = carrying(max_unmonitored_minutes=60)
     late = a_track(("08:00", 5.0), ("10:00", 5.0), received=at("12:00"))
