@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from app.domain.alerts import Condition, OpenAlert
 from app.domain.devices import AFTER_ARRIVAL, about_device, by_device, left_plant_at
 from app.domain.readings import instant, microseconds
-from app.domain.rules_excursion import excursion_instants, temperature_excursion
+from app.domain.rules_excursion import excursion_wakes_at, temperature_excursion
 from app.domain.rules_package import battery_low, packaging_expiring, tamper
 from app.domain.ruling import Facts, OpenSeverity, Rule
 from app.domain.thermal_silence import (
@@ -73,19 +73,15 @@ def logger_not_read(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Cond
             )
 
 
-DEVICE_RULES: tuple[Rule, ...] = (
-    Rule(kind="temperature_excursion", judge=temperature_excursion, silent_in=frozenset(), reads_odds=False),
-    Rule(kind="device_silent", judge=device_silent, silent_in=AFTER_ARRIVAL, reads_odds=False),
-    Rule(kind="logger_not_read", judge=logger_not_read, silent_in=frozenset(), reads_odds=False),
-    Rule(kind="packaging_expiring", judge=packaging_expiring, silent_in=AFTER_ARRIVAL, reads_odds=True),
-    Rule(kind="tamper", judge=tamper, silent_in=frozenset(), reads_odds=False),
-    Rule(kind="battery_low", judge=battery_low, silent_in=AFTER_ARRIVAL, reads_odds=True),
-)
+def _unexcused(facts: Facts, at: datetime) -> datetime:
+    """Return the first instant from `at` on that no flight excuses."""
+    while (until_at := excused_until(facts.shipment, facts.journey, at=at)) is not None:
+        at = until_at
+    return at
 
 
-def device_instants(facts: Facts) -> Iterator[datetime]:
-    """Yield the instants, past or to come, at which these rules change their answer if nothing is heard."""
-    yield from excursion_instants(facts)
+def silent_wakes_at(facts: Facts) -> Iterator[datetime]:
+    """Yield when devices will have missed their reports, and when a flight excuses them no more."""
     until_at = excused_until(facts.shipment, facts.journey, at=facts.at)
     if until_at is not None:
         yield until_at
@@ -95,15 +91,12 @@ def device_instants(facts: Facts) -> Iterator[datetime]:
         if one.device.live and since_at is not None and left_at is not None:
             for reports in (WARN_AFTER_REPORTS, CRITICAL_AFTER_REPORTS):
                 yield max(since_at, left_at) + patience(one.device, reports) + _MICROSECOND
+
+
+def logger_wakes_at(facts: Facts) -> Iterator[datetime]:
+    """Yield when loggers should have been read."""
     if facts.journey.received_at is not None:
         yield facts.journey.received_at + READ_WITHIN + _MICROSECOND
-
-
-def _unexcused(facts: Facts, at: datetime) -> datetime:
-    """Return the first instant from `at` on that no flight excuses."""
-    while (until_at := excused_until(facts.shipment, facts.journey, at=at)) is not None:
-        at = until_at
-    return at
 
 
 def device_ended_at(facts: Facts, alert: OpenAlert) -> datetime | None:
@@ -117,3 +110,31 @@ def device_ended_at(facts: Facts, alert: OpenAlert) -> datetime | None:
         ends = [episode.until_at for one in several for episode in one.episodes]
         return max(ends, default=None) if facts.thermal.storage.budget_minutes is not None else None
     return facts.at if alert.kind in {"logger_not_read", "battery_low"} else None
+
+
+DEVICE_RULES: tuple[Rule, ...] = (
+    Rule(
+        kind="temperature_excursion",
+        judge=temperature_excursion,
+        silent_in=frozenset(),
+        reads_odds=False,
+        wakes_at=excursion_wakes_at,
+    ),
+    Rule(
+        kind="device_silent",
+        judge=device_silent,
+        silent_in=AFTER_ARRIVAL,
+        reads_odds=False,
+        wakes_at=silent_wakes_at,
+    ),
+    Rule(
+        kind="logger_not_read",
+        judge=logger_not_read,
+        silent_in=frozenset(),
+        reads_odds=False,
+        wakes_at=logger_wakes_at,
+    ),
+    Rule(kind="packaging_expiring", judge=packaging_expiring, silent_in=AFTER_ARRIVAL, reads_odds=True),
+    Rule(kind="tamper", judge=tamper, silent_in=frozenset(), reads_odds=False),
+    Rule(kind="battery_low", judge=battery_low, silent_in=AFTER_ARRIVAL, reads_odds=True),
+)

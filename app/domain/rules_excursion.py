@@ -103,7 +103,7 @@ def _passed(facts: Facts, series: SeriesThermal, episodes: Sequence[Episode]) ->
     )
 
 
-def excursion_instants(facts: Facts) -> Iterator[datetime]:
+def excursion_wakes_at(facts: Facts) -> Iterator[datetime]:
     """Yield when an excursion that lasts becomes an alert, if nothing is heard."""
     for series in facts.thermal.series:
         for episode in series.episodes:

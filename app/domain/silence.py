@@ -12,7 +12,6 @@ from app.domain.odds import DosePlan, leg_facts, odds_of
 from app.domain.risk import NO_ARRIVAL
 from app.domain.rules import RULES
 from app.domain.rules_arrival import NEAR, PLAN_PHASE_ENDS
-from app.domain.rules_device import device_instants
 from app.domain.ruling import JUST_AFTER, Facts, Rule, run_rules
 from app.domain.shipment import Shipment
 from app.domain.thermal import NO_THERMAL, Thermal
@@ -156,7 +155,6 @@ def _named(outlook: Outlook, today: Facts) -> Iterator[datetime]:
         facts = leg_facts(outlook.journey, leg.number)
         estimate = facts.estimated_departure_at if facts else None
         yield (estimate or leg.planned_departure_at) + JUST_AFTER
-    yield from device_instants(outlook.facts_at(outlook.at))
 
 
 def _next_drift(outlook: Outlook, standing: Standing, *, until: datetime | None) -> datetime | None:
