@@ -61,8 +61,7 @@ async def mark(
             last_c=before.last_c,
         )
     }
-    await due.touch(connection, concerned.keys() - due_now)
-    await due.mark(connection, dict.fromkeys(due_now), at=at)
+    await due.note(connection, concerned, due_now=due_now, at=at)
 
 
 def _by_device(

@@ -18,6 +18,7 @@ _HEARD = (
         " THEN new.latest_event_at ELSE old.latest_event_at END",
     ),
 )
+_NOTED = (("version", "old.version + 1"), ("assess_at", "COALESCE(new.assess_at, old.assess_at)"))
 
 _GIVEN_BACK = (("claim_id", "NULL"), ("lease_until", "NULL"))
 
@@ -33,10 +34,15 @@ async def mark(connection: AsyncConnection, latest: Mapping[str, datetime | None
     await bulk.update(connection, shipment_due, rows, key="shipment_id", computed=_HEARD)
 
 
-async def touch(connection: AsyncConnection, ids: Collection[str]) -> None:
-    """Note that something was heard that changes no alert: stored views are out of date, nothing is due."""
-    rows = [{"shipment_id": one, "version": 0} for one in ids]
-    await bulk.update(connection, shipment_due, rows, key="shipment_id", computed=_HEARD[:1])
+async def note(
+    connection: AsyncConnection, ids: Collection[str], *, due_now: Collection[str], at: datetime
+) -> None:
+    """Note that something was heard: stored views are out of date, and some of the shipments are to be assessed.
+
+    One statement for both, so that two writers that meet lock the rows in one order.
+    """
+    rows = [{"shipment_id": one, "version": 0, "assess_at": at if one in due_now else None} for one in ids]
+    await bulk.update(connection, shipment_due, rows, key="shipment_id", computed=_NOTED)
 
 
 async def claim(
