@@ -18,8 +18,6 @@ from app.formats import strict_json
 from app.formats.strict_json import UnparseableBody
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
-"""Source: the time zones in use, UTC-12:00 to UTC+14:00."""
 TEXTS = frozenset({"device_id", "sensor", "at"})
 REQUIRED = ("device_id", "at")
 

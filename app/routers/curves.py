@@ -46,10 +46,11 @@ async def read_curve(
     cursor: Cursor = None,
 ) -> Response:
     """Return the readings that count for the shipment, in order of time, then device and sensor."""
+    id_ = parse_id(shipment_id)
     page = page_of(request, caller, limit=limit, cursor=cursor)
     points = await house.curves.points(
         caller,
-        parse_id(shipment_id),
+        id_,
         from_at=from_,
         until_at=until,
         device_id=device_id,
