@@ -6,8 +6,10 @@ then the departure (a scheduled service does not wait: a missed one means the ne
 and diverted flights are a branch of their own, without a known arrival. The method is told in docs/eta.md.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -105,7 +107,7 @@ class Forecast:
         known = float(way.shares.sum())
         low, middle, high = (
             None if position is None else chain.grid.instant(position)
-            for position in (grids.quantile_position(way.shares, share) for share in (0.1, 0.5, 0.9))
+            for position in grids.quantile_positions(way.shares, (0.1, 0.5, 0.9))
         )
         return Arrival(
             p10_at=low,
@@ -287,20 +289,24 @@ class _Chain:
 
     def _arriving(self, departed: Array, leg: Leg, known: LegStatistics, planned: float) -> Array:
         """Return when what departed arrives: late flights take as long, but less predictably."""
-        parts = self._by_delay(departed, leg, known.edges_minutes)
-        filled = np.flatnonzero(parts.sum(axis=1) > 0.0)
-        if not len(filled):
+        parts = list(self._by_delay(departed, leg, known.edges_minutes))
+        if not parts:
             return np.zeros(COUNT)
         step = self.grid.step_minutes
-        spectra = np.stack([grids.spectrum(known.residuals[index], planned, step) for index in filled])
-        return grids.after(parts[filled], spectra)
+        spectra = np.stack([grids.spectrum(known.residuals[index], planned, step) for index, _ in parts])
+        return grids.after(np.stack([part for _, part in parts]), spectra)
 
-    def _by_delay(self, departed: Array, leg: Leg, edges: tuple[float, ...]) -> Array:
-        """Part departures by how late they are."""
-        delays = (np.arange(COUNT) + 0.5) * self.grid.step_minutes
-        delays = delays - self.grid.position(leg.planned_departure_at) * self.grid.step_minutes
-        bucket = np.searchsorted(np.asarray(edges), delays)
-        return np.stack([np.where(bucket == index, departed, 0.0) for index in range(len(edges) + 1)])
+    def _by_delay(self, departed: Array, leg: Leg, edges: tuple[float, ...]) -> Iterator[tuple[int, Array]]:
+        """Part departures by how late they are; yield each bucket that holds any, by its number."""
+        delays = (
+            np.arange(COUNT) + 0.5 - self.grid.position(leg.planned_departure_at)
+        ) * self.grid.step_minutes
+        bounds = [0, *np.searchsorted(delays, edges, side="right").tolist(), COUNT]
+        for index, (first, last) in enumerate(pairwise(bounds)):
+            if departed[first:last].any():
+                part = np.zeros(COUNT)
+                part[first:last] = departed[first:last]
+                yield index, part
 
     def _reach(self, way: _Way, shares: Array, leg: Leg) -> None:
         """Take the way to its next event, which has not been heard of either.

@@ -4,6 +4,7 @@ A grid has `COUNT` bins of `step_minutes`; bin i holds what happens in the step 
 What falls past its end is dropped: it has no known instant.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -105,12 +106,19 @@ def shifted(shares: Array, bins: int) -> Array:
 
 def quantile_position(shares: Array, share: float) -> float | None:
     """Return where `share` of all outcomes have happened, in bins, linear inside a bin; None: never so many."""
+    return next(quantile_positions(shares, (share,)))
+
+
+def quantile_positions(shares: Array, wanted: Iterable[float]) -> Iterator[float | None]:
+    """Yield the position of each share wanted."""
     heights = np.cumsum(shares)
-    if heights[-1] < share:
-        return None
-    index = int(np.searchsorted(heights, share))
-    below = float(heights[index - 1]) if index else 0.0
-    return index + (share - below) / float(heights[index] - below)
+    for share in wanted:
+        if heights[-1] < share:
+            yield None
+            continue
+        index = int(heights.searchsorted(share))
+        below = float(heights[index - 1]) if index else 0.0
+        yield index + (share - below) / float(heights[index] - below)
 
 
 def share_after(shares: Array, position: float) -> float:

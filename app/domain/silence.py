@@ -17,6 +17,7 @@ from app.domain.shipment import Shipment
 from app.domain.thermal import NO_THERMAL, Thermal
 
 STRIDE = 8
+FAR = 4
 EVALUATIONS_MAX = 16
 """A search that would need more forecasts stops early and says the last instant known to be quiet: looking
 again too soon costs one assessment, looking too late costs a dose."""
@@ -178,7 +179,8 @@ def _looks(outlook: Outlook, *, until: datetime | None) -> list[datetime]:
     end_at = until or max((phase_at, *window_ends(outlook)))
     near = [odds.act_by - NEAR for odds in outlook.facts_at(outlook.at).odds if odds.act_by]
     looks = {phase_at, end_at, min((at for at in near if at > outlook.at), default=end_at)}
-    stride, start_at = 2 * _MINUTE, max(outlook.steady_until, outlook.at)
+    start_at = max(outlook.steady_until, outlook.at)
+    stride = max(2 * _MINUTE, (start_at - outlook.at) / STRIDE)
     while start_at + stride < end_at:
         looks.add(start_at + stride)
         stride *= STRIDE
@@ -188,9 +190,14 @@ def _looks(outlook: Outlook, *, until: datetime | None) -> list[datetime]:
 def _bisect(
     outlook: Outlook, changed: Callable[[datetime], bool], *, quiet_at: datetime, changed_at: datetime
 ) -> datetime:
-    """Return the first whole minute at which it has changed, or an earlier one when evaluations run out."""
-    quiet, after = _minute_of(quiet_at), -((_EPOCH - changed_at) // _MINUTE)
+    """Return the first whole minute at which it has changed, or an earlier one when that is far off.
+
+    What is hours away is known well enough to the quarter of it: whoever looks again then sees it closer.
+    """
+    now, quiet, after = _minute_of(outlook.at), _minute_of(quiet_at), -((_EPOCH - changed_at) // _MINUTE)
     while after - quiet > 1:
+        if after - quiet <= (quiet - now) // FAR:
+            return _instant(quiet)
         if outlook.evaluations >= EVALUATIONS_MAX:
             return max(_instant(quiet), outlook.at + _MINUTE)
         middle = (quiet + after) // 2
