@@ -15,9 +15,11 @@ from app.domain.site_time import counted_arrival_at, site_text
 from app.domain.timetable import Departure
 from app.domain.window import draw_volume_ml
 
+AT_STAKE: Final = 0.10
 SAVED_BELOW: Final = 0.5
-AT_STAKE: Final = 0.2
-"""A service saves a dose when it is then likelier in time than late. Source: our convention."""
+SAVED_SHARE: Final = 0.5
+"""A service saves a dose at stake when that is then likelier in time than late, and its risk at most half of
+what it is now. Source: our convention."""
 
 BOOKING_MINUTES: Final = 60
 """How long before its departure a service can still be booked at all. Source: our convention."""
@@ -113,7 +115,12 @@ def _saved(
     forecast: Forecast, leg: Leg, departure: Departure, odds: Sequence[DoseOdds], *, at: datetime
 ) -> int:
     arrival = _rebooked(forecast, leg, departure).at(at, explained=False)
-    return sum(arrival.probability_after(one.plan.latest_at) < SAVED_BELOW for one in odds)
+    return sum(_is_saved(one, arrival) for one in odds)
+
+
+def _is_saved(odds: DoseOdds, arrival: Arrival) -> bool:
+    late = arrival.probability_after(odds.plan.latest_at)
+    return late < SAVED_BELOW and late <= SAVED_SHARE * (odds.late_probability or 0.0)
 
 
 def _rebooked(forecast: Forecast, leg: Leg, departure: Departure) -> Forecast:

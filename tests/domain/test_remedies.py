@@ -12,7 +12,18 @@ from app.domain.odds import dose_plans, odds_of
 from app.domain.remedies import dose_remedies, rebooking
 from app.domain.shipment import Dose
 from app.domain.timetable import Service, timetable_of
-from tests.domain.made import a_dose, a_journey, a_leg, a_product, a_shipment, arriving, at, care, odds
+from tests.domain.made import (
+    a_dose,
+    a_journey,
+    a_leg,
+    a_product,
+    a_shipment,
+    arriving,
+    arriving_late_with,
+    at,
+    care,
+    odds,
+)
 
 DAILY = (1, 2, 3, 4, 5, 6, 7)
 
@@ -86,3 +97,18 @@ def test_a_service_that_saves_doses_is_named_with_how_many() -> None:
     way = f"{flight.origin}–{flight.destination}"
     assert told == (f"MU5113 {way} at Tue 06 Jan 12:00 CET (11:00Z) saves 2 of 2 doses.",)
     assert too_late == nothing_known == ()
+
+
+def test_a_service_that_is_hardly_better_than_waiting_saves_nothing() -> None:
+    """A dose with 20 % of risk is not saved by a service that leaves it 12 %."""
+    flight = a_leg()
+    lane = (flight.mode, flight.origin, flight.destination)
+    service = Service(carrier="MU", service="MU1", days=DAILY, departs="12:20", timezone="UTC", minutes=60)
+    shipment = a_shipment(legs=(flight,))
+    journey = a_journey(legs=(LegFacts(number=1),))
+    forecast = Forecast(shipment, journey, Published(1, {}, gather([]), {}, timetable_of([(lane, service)])))
+    risky = odds(shipment, arriving_late_with(0.2), when=at("10:30"))
+    lost = odds(shipment, arriving_late_with(1.0), when=at("10:30"))
+
+    assert rebooking(forecast, [risky], at=at("10:30")) == ()
+    assert rebooking(forecast, [lost], at=at("10:30")) != ()
