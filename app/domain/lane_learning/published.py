@@ -1,6 +1,7 @@
 """Statistics as they are published: immutable, numbered, and asked one leg at a time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -121,11 +122,12 @@ class Published:
             return PRIORS.of(leg)
         key = (
             leg.mode, leg.carrier, leg.service, leg.origin, leg.destination, leg.planned_departure_at,
+            leg.planned_arrival_at,
         )  # fmt: skip
         if key not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known[key] = mode.of(leg)
+            self._known[key] = _in_proportion(mode.of(leg), leg, mode)
         return self._known[key]
 
     def handover(self, mode: Mode, place: str, planned_minutes: float) -> Distribution:
@@ -155,6 +157,17 @@ class Published:
         """Return how long after the leg's planned departure the next service leaves."""
         known = self._timetable.headway_minutes(leg)
         return PRIORS.headway_minutes(leg) if known is None else known
+
+
+def _in_proportion(known: LegStatistics, leg: Leg, mode: ModeStatistics) -> LegStatistics:
+    """Return the defaults for the way of a lane never seen on the ground, where what is lost grows with the way.
+
+    In the air it hardly does: an unseen lane is told by all others.
+    """
+    if leg.mode == "air" or mode.count("lane", (leg.origin, leg.destination)):
+        return known
+    prior = PRIORS.of(leg)
+    return replace(known, residuals=prior.residuals, edges_minutes=prior.edges_minutes)
 
 
 def _shifted(errors: Array, by_minutes: float, *, basis: str) -> Distribution:

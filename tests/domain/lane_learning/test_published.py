@@ -166,3 +166,14 @@ def test_stays_in_customs_and_estimates_are_read_off_a_journey() -> None:
     known_at = Published(1, {}, gather([stays["customs"]] * 30), {}).hold("PVG", customs=True)
     assert known_at.basis == "customs at PVG, n=30"
     assert 130 < known_at.quantile_minutes(0.5) < 150
+
+
+def test_a_road_never_travelled_scatters_in_proportion_to_its_length() -> None:
+    trips = [replace(leg, mode="road") for leg in a_history(days=12)]
+    known = published(trips)
+    leg = a_leg(mode="road", carrier="XA", origin="HUB", destination="AAA")
+    far = replace(leg, destination="FAR", planned_arrival_at=leg.planned_departure_at + timedelta(hours=20))
+
+    assert known.of(leg).residuals[0].basis == "lane history, n=192"
+    assert known.of(far).residuals[0].basis == "default for road transit"
+    assert known.of(far).delay.basis == "history of the road carrier, n=288"
