@@ -113,9 +113,11 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _without_nul(text: str) -> str:
+def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("the text holds a NUL character")
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("the text holds half a character (a lone surrogate)")
     return text
 
 
@@ -124,6 +126,13 @@ def _id(text: str) -> str:
         return str(UUID(text))
     except ValueError as error:
         raise ValueError("an id is a UUID") from error
+
+
+def not_null(value: Any) -> Any:
+    """Refuse null where a change can only set or leave out; to be named by a `field_validator` before the others."""
+    if value is None:
+        raise ValueError("it cannot be null; leave it out to keep it as it is")
+    return value
 
 
 Instant = Annotated[
@@ -135,13 +144,13 @@ Instant = Annotated[
 ]
 """A wire instant: RFC 3339 text with offset on the way in, aware UTC inside, `…Z` on the way out."""
 
-Text = Annotated[str, AfterValidator(_without_nul)]
+Text = Annotated[str, AfterValidator(_storable)]
 """A wire text that every database can hold."""
 
 Id = Annotated[str, AfterValidator(_id)]
 """A wire id; what is no UUID is nothing's id, and no database has to be asked."""
 
-Code = Annotated[str, AfterValidator(_without_nul), StringConstraints(min_length=1, max_length=120)]
+Code = Annotated[str, AfterValidator(_storable), StringConstraints(min_length=1, max_length=120)]
 """A short name or code; never empty."""
 
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 import sqlalchemy as sa
-from pydantic import ConfigDict, field_validator, model_validator
+from pydantic import ConfigDict, field_validator
 from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
-from app.models.base import Code, Id, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id
+from app.models.base import Code, Id, IdType, Instant, JsonType, Text, UtcDateTime, Wire, new_id, not_null
 
 Ordering = Annotated[
     Literal["none", "per_shipment"],
@@ -110,13 +110,9 @@ class WebhookPatch(Wire):
     handshake: bool | None = None
     enabled: bool | None = None
 
-    @model_validator(mode="after")
-    def _what_must_be_there_stays(self) -> Self:
-        needed = {"url", "event_types", "ordering", "max_inflight", "envelope", "handshake", "enabled"}
-        emptied = sorted(name for name in self.model_fields_set & needed if getattr(self, name) is None)
-        if emptied:
-            raise ValueError(f"{', '.join(emptied)} cannot be null; leave out what does not change")
-        return self
+    _set_or_left_out = field_validator(
+        "url", "event_types", "ordering", "max_inflight", "envelope", "handshake", "enabled", mode="before"
+    )(not_null)
 
 
 class WebhookRead(Wire):

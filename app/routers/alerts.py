@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.domain.access import Caller
 from app.models.alert import AlertDetail, Assignment, Comment, Snooze
 from app.models.base import Instant
+from app.models.base import Text as StorableText
 from app.pipeline.alerts import SortKey
 from app.pipeline.house import House
 from app.pipeline.triage import LineKey
@@ -22,7 +23,7 @@ from app.store.tables import alert, shipment
 router = APIRouter(prefix="/v1/alerts", route_class=CheckedRoute, tags=["alerts"])
 
 Reader = Annotated[Caller, Depends(Requires("read:alerts"))]
-Text = Annotated[str | None, Query(max_length=120)]
+Text = Annotated[StorableText | None, Query(max_length=120)]
 
 
 def filters_of(

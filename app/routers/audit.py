@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.domain.access import Caller
 from app.models.audit import AuditRead
 from app.models.base import Instant
+from app.models.base import Text as StorableText
 from app.routers.body import CheckedRoute
 from app.routers.dependencies import HouseDep, Requires
 from app.routers.paging import Cursor, Limit, page_answer, page_of
@@ -16,8 +17,6 @@ from app.store.tables import audit_entry
 
 router = APIRouter(prefix="/v1/audit", route_class=CheckedRoute, tags=["access"])
 
-Text = Annotated[str | None, Query(max_length=120)]
-
 
 @router.get("", response_model=None)
 async def list_audit(
@@ -25,9 +24,9 @@ async def list_audit(
     caller: Annotated[Caller, Depends(Requires("read:audit"))],
     house: HouseDep,
     object_id: Annotated[
-        str | None, Query(alias="object", max_length=120, description="An object's id.")
+        StorableText | None, Query(alias="object", max_length=120, description="An object's id.")
     ] = None,
-    actor: Annotated[str | None, Query(max_length=120, description="A key's id.")] = None,
+    actor: Annotated[StorableText | None, Query(max_length=120, description="A key's id.")] = None,
     begins_at: Annotated[Instant | None, Query(alias="from", description="First instant.")] = None,
     ends_at: Annotated[
         Instant | None, Query(alias="until", description="First instant no more listed.")

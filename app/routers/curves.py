@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.domain.access import Caller
 from app.domain.thermal_curve import Resolution
 from app.models.base import Instant
+from app.models.base import Text as StorableText
 from app.routers.dependencies import HouseDep, Requires, parse_id
 from app.routers.paging import Cursor, page_answer, page_of
 
@@ -38,7 +39,7 @@ async def read_curve(
     house: HouseDep,
     from_: Annotated[Instant | None, Query(alias="from", description="The first instant.")] = None,
     until: Annotated[Instant | None, Query(description="The first instant left out.")] = None,
-    device_id: Annotated[str | None, Query(max_length=64)] = None,
+    device_id: Annotated[StorableText | None, Query(max_length=64)] = None,
     resolution: Annotated[
         Resolution, Query(description="Each reading, or count, extremes and mean by stretches of UTC time.")
     ] = "raw",

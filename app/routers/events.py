@@ -137,7 +137,9 @@ def _result(
         "index": index,
         "status": status_of(answer)[0],
         "id": None,
-        "event_id": event_id if isinstance(event_id, str) and len(event_id) <= 120 else None,
+        "event_id": event_id
+        if isinstance(event_id, str) and len(event_id) <= 120 and event_id.isprintable()
+        else None,
         "shipment_id": None,
         "duplicate": False,
         "late": False,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app.domain.access import Caller
 from app.formats import lane_history, strict_json
 from app.formats.strict_json import UnparseableBody
+from app.models.base import Text as StorableText
 from app.models.lane import (
     HISTORY_MAX,
     LaneHistory,
@@ -39,7 +40,7 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-Filter = Annotated[str | None, Query(min_length=1, max_length=120)]
+Filter = Annotated[StorableText | None, Query(min_length=1, max_length=120)]
 
 
 @router.post("/history", openapi_extra=_BODY)

@@ -11,6 +11,7 @@ from app.domain.custody import State
 from app.domain.package_remarks import package_remarks
 from app.domain.shipment import Shipment
 from app.models.base import Instant
+from app.models.base import Text as StorableText
 from app.models.shipment import (
     Cancellation,
     DeviceCreate,
@@ -41,7 +42,7 @@ async def find_shipment(house: House, caller: Caller, shipment_id: str) -> objec
 
 
 may_read_status = Requires("read:status")
-Text = Annotated[str | None, Query(max_length=120)]
+Text = Annotated[StorableText | None, Query(max_length=120)]
 
 
 @router.post("", status_code=201, response_model=ShipmentRead)
