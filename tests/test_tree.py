@@ -1,4 +1,5 @@
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,3 +96,15 @@ def test_people_work_on_the_versions_that_run() -> None:
     run, work = (pins(lock) for lock in LOCKS)
 
     assert run.items() <= work.items()
+
+
+def test_each_file_of_the_service_that_is_no_module_is_packed_with_it() -> None:
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["app"]
+    others = [
+        path.relative_to(ROOT / "app")
+        for path in (ROOT / "app").rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
+    ]
+
+    assert others
+    assert [str(path) for path in others if not any(path.match(pattern) for pattern in packed)] == []

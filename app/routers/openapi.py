@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 
 Document = dict[str, Any]
@@ -56,8 +57,11 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
 
 
-def _ours(document: Document) -> Document:
+def _ours(made: Document) -> Document:
+    # Shapes that a route describes itself bring their definitions along, and references that lead nowhere here.
+    document: Document = orjson.loads(orjson.dumps(made).replace(b'"#/$defs/', b'"#/components/schemas/'))
     components = document.setdefault("components", {})
+    components["schemas"] = _definitions(document["paths"]) | components.get("schemas", {})
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
@@ -71,6 +75,16 @@ def _ours(document: Document) -> Document:
                 operation["security"] = [{"key": []}]
                 operation["responses"] = _responses(operation["responses"])
     return document
+
+
+def _definitions(part: Any) -> Document:
+    """Take the definitions out of a part of the document and return them by name."""
+    found: Document = {}
+    if isinstance(part, dict):
+        found |= part.pop("$defs", {})
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        found |= _definitions(inner)
+    return found
 
 
 def _responses(told: Document) -> Document:
