@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 import sqlalchemy as sa
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, field_validator, model_validator
 from pydantic import Field as WireField
 from sqlmodel import Field, SQLModel
 
