@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import ValidationError
+from pydantic import Field as WireField
+from pydantic import TypeAdapter, ValidationError
 
 from app.domain.access import Caller
+from app.domain.shipment import Mode
 from app.formats import lane_history, strict_json
 from app.formats.strict_json import UnparseableBody
-from app.models.base import Text as StorableText
+from app.models.base import Code
 from app.models.lane import (
     HISTORY_MAX,
     LaneHistory,
@@ -21,7 +23,7 @@ from app.models.lane import (
 )
 from app.routers.body import BULK_MAX, limited_body, media_type
 from app.routers.dependencies import HouseDep, Requires
-from app.routers.paging import Cursor, Limit, page_answer, page_of
+from app.routers.paging import BadCursor, Cursor, Limit, page_answer, page_of
 from app.routers.problems import UnsupportedMediaType, invalid
 
 router = APIRouter(prefix="/v1/lanes", tags=["lanes"])
@@ -40,7 +42,8 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-Filter = Annotated[StorableText | None, Query(min_length=1, max_length=120)]
+Filter = Annotated[Code | None, Query()]
+_KEY: TypeAdapter[list[Code]] = TypeAdapter(Annotated[list[Code], WireField(min_length=4, max_length=4)])
 
 
 @router.post("/history", openapi_extra=_BODY)
@@ -69,7 +72,7 @@ async def list_lanes(
     origin: Filter = None,
     destination: Filter = None,
     carrier: Filter = None,
-    mode: Filter = None,
+    mode: Annotated[Mode | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
@@ -77,7 +80,7 @@ async def list_lanes(
     page = page_of(request, caller, limit=limit, cursor=cursor)
     filters = {"origin": origin, "destination": destination, "carrier": carrier, "mode": mode}
     wanted = [(name, value) for name, value in filters.items() if value is not None]
-    after = orjson.loads(page.after) if page.after is not None else None
+    after = _lane_of(page.after) if page.after is not None else None
     told = await house.lanes.list(caller, wanted, after=after, limit=page.wanted)
     keys = [
         orjson.dumps([one["mode"], one["origin"], one["destination"], one["carrier"]]).decode()
@@ -92,6 +95,18 @@ async def post_timetable(
 ) -> LaneTimetableRead:
     """Tell a lane's weekly services: what a missed package takes next, and what could save a dose."""
     return await house.lanes.tell_timetable(caller, body)
+
+
+def _lane_of(text: str) -> list[str]:
+    """Return the lane after which a list goes on.
+
+    Raises:
+        BadCursor: the cursor names none.
+    """
+    try:
+        return _KEY.validate_json(text)
+    except ValidationError as error:
+        raise BadCursor("the cursor does not belong to this list") from error
 
 
 def _csv_rows(body: bytes) -> list[Any]:

@@ -1,5 +1,6 @@
 """Lane history through HTTP: taken row by row, learned by a job, named by every assessment."""
 
+import base64
 import csv
 import io
 from datetime import timedelta
@@ -236,3 +237,20 @@ async def test_a_timetable_that_cannot_be_is_refused_with_its_place(api: Api) ->
 
     assert told.status_code == 422
     assert told.json()["errors"][0]["pointer"] == "/services/0/departs"
+
+
+@pytest.mark.parametrize("after", ["x", "[1, 2, 3, 4]", '["a"]', '["a", "b", "c", "\\u0000"]'])
+async def test_a_cursor_made_by_hand_is_refused(api: Api, after: str) -> None:
+    await api.post(PATH, rows(days=1))
+    cursor = (await api.get("/v1/lanes", limit=1)).json()["next_cursor"]
+    binding = base64.urlsafe_b64decode(cursor + "==").decode().partition(".")[0]
+
+    forged = base64.urlsafe_b64encode(f"{binding}.{after}".encode()).decode().rstrip("=")
+    told = await api.get("/v1/lanes", limit=1, cursor=forged)
+
+    assert (told.status_code, told.json()["code"]) == (422, "bad_cursor")
+
+
+async def test_a_filter_that_no_database_holds_is_refused(api: Api) -> None:
+    assert (await api.get("/v1/lanes", origin="A\x00B")).status_code == 422
+    assert (await api.get("/v1/lanes", mode="rocket")).status_code == 422
