@@ -1,15 +1,15 @@
-"""Measure the service beside its floors: `python -m bench [events] [status]`; without a name, everything."""
+"""Measure the service beside its floors: `python -m bench [events] [readings] [status]`; without a name, everything."""
 
 import asyncio
 import sys
 
 import uvloop
 
-from bench import events, status
+from bench import events, readings, status
 from bench.report import Progress, console, show
 from bench.servers import stores
 
-BENCHES = {"events": events, "status": status}
+BENCHES = {"events": events, "readings": readings, "status": status}
 
 
 def main(names: list[str]) -> int:
