@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.fernet import Fernet
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from app.cli import app
@@ -22,7 +23,16 @@ from tests.support.service import DOSETRAIL, Service, bare_environment, free_por
 
 runner = CliRunner()
 KEY = Fernet.generate_key().decode()
-COMMANDS = [[], ["serve"], ["worker"], ["migrate"], ["keys"], ["keys", "create"], ["demo"]]
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[list[str]]:
+    """Yield every command there is, so that a new one has to explain itself too."""
+    yield list(path)
+    for name, inner in getattr(group, "commands", {}).items():
+        yield from commands(inner, (*path, name))
+
+
+COMMANDS = list(commands(get_command(app)))
 
 
 @pytest.fixture(autouse=True)

@@ -94,3 +94,9 @@ def test_a_loggers_local_time_takes_the_offset_given(local: str, placed: str) ->
 def test_a_table_must_name_its_columns(header: str) -> None:
     with pytest.raises(BadTable):
         csv(f"{header}\nT,2026-03-02T08:00:00Z\n")
+
+
+@pytest.mark.parametrize("body", [b"device_id,at\n\xff,x", b'device_id,at\n"open,x'])
+def test_a_table_that_is_no_utf_8_or_no_csv_is_refused_whole(body: bytes) -> None:
+    with pytest.raises(UnparseableBody):
+        readings.from_csv(body, columns=("device_id", "at"), utc_offset=None)
