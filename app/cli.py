@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,8 @@ app.add_typer(secrets.app, name="secrets")
 GRACEFUL_SHUTDOWN_S = 20
 GARBAGE_THRESHOLD = 20_000
 """New objects between two looks for garbage; Python's own 700 is a few requests."""
+SWITCH_INTERVAL_S = 0.001
+"""How long a thread that computes (assessments, SQLite) may keep the event loop waiting; Python's own 5 ms add up."""
 
 T = TypeVar("T")
 
@@ -202,10 +205,11 @@ class _Server(uvicorn.Server):
 
 
 def _settle_down() -> None:
-    """Take what start-up made out of the garbage collector's sight, for walking it stops every request meanwhile."""
+    """Keep pauses short: start-up's objects are walked by no collector, and threads yield to the event loop soon."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 
 def _free(host: str, port: int) -> None:

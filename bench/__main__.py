@@ -1,15 +1,16 @@
-"""Measure the service beside its floors: `python -m bench [events] [readings] [status]`; without a name, everything."""
+"""Measure the service beside its floors: `python -m bench [NAME …]`; without a name, everything."""
 
 import asyncio
 import sys
+from typing import Any
 
 import uvloop
 
-from bench import events, readings, status
-from bench.report import Progress, console, show
+from bench import assess, due, events, readings, status
+from bench.report import Progress, console
 from bench.servers import stores
 
-BENCHES = {"events": events, "readings": readings, "status": status}
+BENCHES = {"events": events, "readings": readings, "status": status, "assess": assess, "due": due}
 
 
 def main(names: list[str]) -> int:
@@ -27,10 +28,11 @@ async def _run(names: list[str]) -> None:
     with stores() as kinds:
         for name in names:
             for kind, made in kinds:
-                bench = BENCHES[name]
+                bench: Any = BENCHES[name]
                 with Progress(f"{name}, {kind}", total=bench.STEPS) as progress:
-                    lines = await bench.measure(await made.make(name), progress)
-                show(f"{name}, {kind}", lines)
+                    table = await bench.measure(await made.make(name), progress)
+                table.title = f"{name}, {kind}"
+                console.print(table)
 
 
 if __name__ == "__main__":

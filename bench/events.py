@@ -4,10 +4,12 @@ import itertools
 import random
 from collections.abc import Iterator
 
+from rich.table import Table
+
 from app.clock import wall_now
 from app.domain.status import instant_text
 from bench.load import drive, request
-from bench.report import Line, Progress
+from bench.report import Line, Progress, beside
 from bench.servers import Store, compared, dosetrail
 from bench.shipments import Made, make
 
@@ -26,7 +28,7 @@ SCANS = (
 numbers = itertools.count()
 
 
-async def measure(store: Store, progress: Progress) -> list[Line]:
+async def measure(store: Store, progress: Progress) -> Table:
     """Take turns between the floor, the naive way and the service, so that all three see the same machine."""
     async with (
         compared("bench.floor:app") as floor,
@@ -39,7 +41,7 @@ async def measure(store: Store, progress: Progress) -> list[Line]:
                 for line in lines:
                     await line.take(drive(line.served.port, scans(made), seconds=ROUND_S))
                     progress.step(1)
-    return lines
+    return beside(lines)
 
 
 def scans(made: Made) -> Iterator[bytes]:

@@ -60,13 +60,10 @@ class Progress:
         self._bar.stop()
 
 
-def show(title: str, lines: Sequence[Line]) -> None:
-    """Print the lines; the first is the floor, and every other is told as a share of each line before it."""
-    table = Table(title=title, title_justify="left")
-    for name in ("", "per second", "CPU µs each", "p50 ms", "p99 ms", "answers", "beside"):
-        table.add_column(name, justify="left" if name in {"", "answers", "beside"} else "right")
-    for index, line in enumerate(lines):
-        table.add_row(
+def beside(lines: Sequence[Line]) -> Table:
+    """Return the lines as a table; the first is the floor, and every other is told beside each line before it."""
+    rows = [
+        (
             line.name,
             f"{line.load.per_s:,.0f}",
             f"{line.cpu_us:,.0f}",
@@ -75,7 +72,19 @@ def show(title: str, lines: Sequence[Line]) -> None:
             ", ".join(f"{status} × {count:,}" for status, count in sorted(line.load.statuses.items())),
             ", ".join(_beside(line, other) for other in lines[:index]),
         )
-    console.print(table)
+        for index, line in enumerate(lines)
+    ]
+    return table(("", "per second", "CPU µs each", "p50 ms", "p99 ms", "answers", "beside"), rows)
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table, its numbers to the right."""
+    made = Table(title_justify="left")
+    for name in names:
+        made.add_column(name, justify="left" if name in {"", "answers", "beside"} else "right")
+    for row in rows:
+        made.add_row(*row)
+    return made
 
 
 def _beside(line: Line, other: Line) -> str:

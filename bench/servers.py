@@ -29,6 +29,10 @@ class Store:
     url: str
     server_pid: int | None = None
 
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that its server has used."""
+        return _tree_cpu_s(self.server_pid) if self.server_pid else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -40,8 +44,7 @@ class Served:
 
     def cpu_s(self) -> float:
         """Return the CPU seconds that it and its database's processes have used."""
-        roots = [self.pid] + ([self.store.server_pid] if self.store and self.store.server_pid else [])
-        return sum(_cpu_s(pid) for root in roots for pid in (root, *_children(root)))
+        return _tree_cpu_s(self.pid) + (self.store.cpu_s() if self.store else 0.0)
 
 
 @contextmanager
@@ -119,6 +122,10 @@ async def _listens(port: int) -> bool:
         return False
     writer.close()
     return True
+
+
+def _tree_cpu_s(root: int) -> float:
+    return sum(_cpu_s(pid) for pid in (root, *_children(root)))
 
 
 def _cpu_s(pid: int) -> float:

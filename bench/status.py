@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 import httpx
+from rich.table import Table
 
 from bench.load import drive, request
-from bench.report import Line, Progress
+from bench.report import Line, Progress, beside
 from bench.servers import ADMIN_KEY, Served, Store, compared, dosetrail
 from bench.shipments import make
 
@@ -18,7 +19,7 @@ ROUND_S = 3.0
 STEPS = 2 * SHIPMENTS + 3 * ROUNDS
 
 
-async def measure(store: Store, progress: Progress) -> list[Line]:
+async def measure(store: Store, progress: Progress) -> Table:
     """Take turns between the floor, polls that get the whole status, and polls that have it already (304)."""
     async with compared("bench.floor:app") as floor, dosetrail(store, "--no-dispatcher") as service:
         paths = [
@@ -33,7 +34,7 @@ async def measure(store: Store, progress: Progress) -> list[Line]:
                 polls = _polls(paths, tags)
                 await line.take(drive(line.served.port, polls, seconds=ROUND_S))
                 progress.step(1)
-    return lines
+    return beside(lines)
 
 
 def _polls(paths: Sequence[str], tags: dict[str, str]) -> Iterator[bytes]:
