@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.errors import Unavailable
+from app.store import sqlite
 
 BUSY_TIMEOUT_MS = 5_000
 POOL_TIMEOUT_S = 5
@@ -97,7 +98,12 @@ def _engine(url: str) -> AsyncEngine:
         return orjson.dumps(value).decode()
 
     if url.startswith("sqlite"):
-        engine = create_async_engine(url, json_serializer=dumps, json_deserializer=orjson.loads)
+        engine = create_async_engine(
+            url,
+            async_creator=sqlite.creator(sa.make_url(url).database or ":memory:"),
+            json_serializer=dumps,
+            json_deserializer=orjson.loads,
+        )
         sa.event.listen(engine.sync_engine, "connect", _configure_sqlite)
         sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
