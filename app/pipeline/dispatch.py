@@ -74,7 +74,7 @@ class Dispatch:
                 self._awake.clear()
                 await self._upkeep_safely()
                 for flight in await self._claim_safely(INFLIGHT_MAX - len(self._flying)):
-                    task = asyncio.create_task(self._deliver_safely(client, flight))
+                    task = asyncio.create_task(self._deliver_safely(client, flight), name=flight[0].claim_id)
                     self._flying.add(task)
                     task.add_done_callback(self._landed)
                 with contextlib.suppress(TimeoutError):
@@ -158,8 +158,13 @@ class Dispatch:
         self._awake.set()
 
     async def _finish(self) -> None:
-        """Wait for what is in flight; each attempt has its deadline, so this has one too."""
-        if self._flying:
-            _, late = await asyncio.wait(self._flying, timeout=STOP_WITHIN_S)
-            for task in late:
-                task.cancel()
+        """Wait for what is in flight, and give back what has not landed in time; each attempt has its deadline."""
+        if not self._flying:
+            return
+        _, late = await asyncio.wait(self._flying, timeout=STOP_WITHIN_S)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+            async with self._db.transaction() as connection:
+                await deliveries.release(connection, {task.get_name() for task in late})

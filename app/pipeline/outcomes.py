@@ -22,6 +22,9 @@ from app.telemetry import Metrics
 
 TOGETHER = 256
 
+Arrived = tuple[Record, Answer, asyncio.Future[None]]
+"""A delivery that arrived, and who waits until that is written."""
+
 
 @dataclass(slots=True)
 class Outcomes:
@@ -31,7 +34,7 @@ class Outcomes:
     clock: Clock
     metrics: Metrics
     chance: Callable[[], float]
-    _arrived: list[tuple[Record, Answer, asyncio.Future[None]]] = field(default_factory=list)
+    _arrived: list[Arrived] = field(default_factory=list)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def record(self, one: Record, answer: Answer) -> None:
@@ -52,19 +55,21 @@ class Outcomes:
         self._arrived.append((one, answer, written))
         async with self._writing:
             batch, self._arrived = self._arrived[:TOGETHER], self._arrived[TOGETHER:]
-            if not batch:
-                return
-            try:
-                async with self.db.transaction() as connection:
-                    count = await _write_arrived(connection, [(row, told) for row, told, _ in batch])
-            except Exception as error:  # noqa: BLE001 - handed to each who waits
-                for _, _, future in batch:
-                    future.set_exception(error)
-            else:
-                self.metrics.webhook_deliveries.labels(state="delivered").inc(count)
-                for _, _, future in batch:
-                    future.set_result(None)
+            if batch:  # else others have written this one along with theirs
+                await self._write_together(batch)
         await written
+
+    async def _write_together(self, batch: list[Arrived]) -> None:
+        try:
+            async with self.db.transaction() as connection:
+                count = await _write_arrived(connection, [(row, told) for row, told, _ in batch])
+        except Exception as error:  # noqa: BLE001 - handed to each who waits
+            for _, _, future in batch:
+                future.set_exception(error)
+        else:
+            self.metrics.webhook_deliveries.labels(state="delivered").inc(count)
+            for _, _, future in batch:
+                future.set_result(None)
 
     async def _settle(self, connection: AsyncConnection, one: Record, answer: Answer) -> str | None:
         if one.ordered_by is not None:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from app.models.base import new_id
+from app.pipeline import dispatch
 from app.store import deliveries, webhooks
 from tests.support.api import START, Api
 from tests.support.hooks import Script, behaving, log_of, register, send, tell
@@ -75,6 +77,45 @@ async def test_told_to_stop_the_dispatcher_finishes_what_is_in_flight_and_takes_
 
     states = [one["state"] for one in await log_of(api, webhook)]
     assert sorted(states) == ["delivered"] * 4 + ["pending"] * 2
+
+
+async def test_what_does_not_land_before_the_end_is_given_back_at_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "STOP_WITHIN_S", 0.1)
+    stop, never, busy = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(0)
+    async with behaving(late(never, busy)) as url:
+        webhook = await register(api, url)
+        await tell(api)
+        task = asyncio.create_task(api.house.dispatch.run(stop))
+        await busy.acquire()
+        stop.set()
+        await task
+
+    delivery = (await log_of(api, webhook))[0]
+    assert (delivery["state"], delivery["log"]) == ("pending", [])
+
+
+async def test_news_from_another_process_wakes_the_dispatcher_long_before_its_poll(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if api.house.db.dialect == "sqlite":
+        monkeypatch.setattr(
+            dispatch, "POLL_S", 0.1
+        )  # its dispatcher is in the process that writes, and is woken there
+    else:
+        monkeypatch.setattr(dispatch, "POLL_S", 600)
+    stop = asyncio.Event()
+    async with receiving() as receiver:
+        await register(api, receiver.url)
+        task = asyncio.create_task(api.house.dispatch.run(stop))
+        async with asyncio.timeout(20):
+            while not receiver.received:  # the first news may come before it listens
+                await tell(api)
+                await asyncio.sleep(0.2)
+        stop.set()
+        api.house.dispatch.wake()
+        await task
 
 
 async def test_the_slots_of_an_endpoint_can_be_set(api: Api) -> None:
