@@ -22,6 +22,8 @@ CRITICAL_MINUTES: Final = 120
 CRITICAL_THEN_S: Final = 900
 LATER: Final = frozenset({408, 410, 425, 429})
 """Client errors that say `later` or `gone`, not `wrong`."""
+NEVER_COUNTED: Final = "alert.unacknowledged"
+"""An escalation is told because nobody reacted to the rest: no digest may swallow it."""
 PAUSE_MAX: Final = timedelta(hours=1)
 JITTER: Final = 0.2
 DISABLE_AFTER: Final = timedelta(hours=24)
@@ -130,6 +132,7 @@ def is_gated(
     at: datetime,
 ) -> bool:
     """Say whether a message must wait at its endpoint's gate: for the end of quiet hours, or to be counted."""
-    if digest_above is not None and type_.startswith("alert."):
+    counted = type_.startswith("alert.") and type_ != NEVER_COUNTED
+    if digest_above is not None and counted:
         return True
     return severity != "critical" and is_quiet(hours, at=at)

@@ -121,3 +121,11 @@ def test_an_endpoint_is_given_up_after_a_day_and_ten_attempts_of_only_failures(
     at = START + timedelta(hours=hours)
 
     assert delivery.failing_too_long(failing_since=START, failures=failures, at=at) is too_long
+
+
+def test_a_digest_counts_alerts_and_never_swallows_an_escalation() -> None:
+    types = ("alert.opened", "alert.unacknowledged", "shipment.delivered")
+
+    gated = [delivery.is_gated(one, "critical", hours=None, digest_above=5, at=START) for one in types]
+
+    assert gated == [True, False, False]
