@@ -263,8 +263,9 @@ async def crashes(store: Store) -> None:
                     worker.kill()
                 await worker.wait()
         worker = await _worker(store)
-        await _wait(lambda: {id_ for _, id_ in world.got} >= wanted, SETTLE_S)
-        lost = [pair for id_ in wanted for pair in (("0", id_), ("1", id_)) if pair not in world.got]
+        pairs = {(endpoint, id_) for id_ in wanted for endpoint in ("0", "1")}
+        await _wait(lambda: world.got.keys() >= pairs, SETTLE_S)
+        lost = pairs - world.got.keys()
         await asyncio.sleep(3)
         async with db.reading() as connection:
             states = Counter(await connection.scalars(sa.select(webhooks.delivery.c.state)))

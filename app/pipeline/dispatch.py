@@ -26,6 +26,8 @@ INFLIGHT_MAX = 256
 """How many attempts one process has open: endpoints that hang fill four each, and must not fill it."""
 LEASE = timedelta(seconds=60)
 POLL_S = 1.0
+GATHER_S = 0.02
+"""How long slots that come free wait for others: one claim fills them all, and PostgreSQL sends twice as much."""
 STOP_WITHIN_S = sender.DEADLINE_S + 1
 
 Flight = tuple[Record, list[str]]
@@ -77,6 +79,8 @@ class Dispatch:
                     task = asyncio.create_task(self._deliver_safely(client, flight), name=flight[0].claim_id)
                     self._flying.add(task)
                     task.add_done_callback(self._landed)
+                # Slots that free at almost the same time are filled by one claim.
+                await asyncio.sleep(GATHER_S)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._awake.wait(), POLL_S)
             await self._finish()
