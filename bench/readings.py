@@ -15,9 +15,10 @@ from typing import Any
 
 import asyncpg
 import orjson
+from rich.table import Table
 
 from bench.load import WARM_UP_S, Load, drive, request
-from bench.report import Line, Progress
+from bench.report import Line, Progress, beside
 from bench.servers import ADMIN_KEY, Served, Store, dosetrail
 
 BATCH = 500
@@ -47,7 +48,7 @@ TABLE = (
 numbers = itertools.count()
 
 
-async def measure(store: Store, progress: Progress) -> list[Line]:
+async def measure(store: Store, progress: Progress) -> Table:
     """Take turns between the raw way and the service, so that all see the same machine."""
     raw = _copying if store.server_pid else _executing
     async with dosetrail(store, "--no-scheduler", "--no-dispatcher") as service:
@@ -59,7 +60,7 @@ async def measure(store: Store, progress: Progress) -> list[Line]:
             for line, devices in zip(lines[1:], DEVICES, strict=True):
                 await line.take(drive(service.port, posts(devices), seconds=ROUND_S))
                 progress.step(1)
-    return lines
+    return beside(lines)
 
 
 def posts(devices: int) -> Iterator[bytes]:

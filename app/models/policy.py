@@ -50,6 +50,7 @@ class PolicyCreate(Wire):
 class PolicyPatch(Wire):
     """What may change; what is waiting is planned anew from now. Null takes a narrowing away, and nothing else."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})
     name: Code = WireField(default="")
     min_severity: LeastSeverity = "critical"
     kinds: Kinds | None = None

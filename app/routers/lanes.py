@@ -21,12 +21,12 @@ from app.models.lane import (
     LaneTimetable,
     LaneTimetableRead,
 )
-from app.routers.body import BULK_MAX, limited_body, media_type
+from app.routers.body import BULK_MAX, CheckedRoute, limited_body, media_type
 from app.routers.dependencies import HouseDep, Requires
 from app.routers.paging import BadCursor, Cursor, Limit, page_answer, page_of
 from app.routers.problems import UnsupportedMediaType, invalid
 
-router = APIRouter(prefix="/v1/lanes", tags=["lanes"])
+router = APIRouter(prefix="/v1/lanes", route_class=CheckedRoute, tags=["lanes"])
 
 _EXAMPLE = (
     "mode,carrier,service,origin,destination,planned_departure_at,departed_at,planned_arrival_at,arrived_at,outcome\n"
