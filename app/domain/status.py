@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from app.domain.alerts import OpenAlert
+from app.domain.alerts import SEVERITY_RANK, OpenAlert
 from app.domain.assays import compare
 from app.domain.assessment import Assessment, Snapshot
 from app.domain.bedside import Decision
@@ -51,7 +51,7 @@ def status_document(
         "slack_minutes": _slack(worst.odds if worst else None),
         "doses": [_dose(risk, snapshot.shipment, at=at) for risk in assessment.doses],
         "thermal": [_thermal(series, assessment) for series in assessment.thermal.series],
-        "open_alerts": [_alert(alert) for alert in alerts],
+        "open_alerts": [_alert(alert) for alert in sorted(alerts, key=_worst_first)],
     }
 
 
@@ -261,6 +261,11 @@ def _thermal(series: SeriesThermal, assessment: Assessment) -> Document:
         "budget_remaining_minutes": product_budget if series.judges else None,
         "in_excursion": series.in_excursion,
     }
+
+
+def _worst_first(alert: OpenAlert) -> tuple[int, str, str]:
+    """Order by what is true, not by when it was said: that depends on when who was heard."""
+    return -SEVERITY_RANK[alert.severity], alert.kind, alert.subject
 
 
 def _alert(alert: OpenAlert) -> Document:

@@ -9,7 +9,7 @@ import pytest
 
 from app.domain import assessment as module
 from app.domain import eta
-from app.domain.alerts import OpenAlert
+from app.domain.alerts import OpenAlert, Severity
 from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.bedside import Assay
 from app.domain.lanes import PRIORS
@@ -171,6 +171,23 @@ def test_an_assay_stands_beside_the_decayed_activity(monkeypatch: pytest.MonkeyP
         "predicted_mbq": pytest.approx(7400.0 * 2 ** (-13.5 / (6.6443 * 24))),
         "ratio": pytest.approx(7010.0 / (7400.0 * 2 ** (-13.5 / (6.6443 * 24)))),
     }
+
+
+def test_open_alerts_stand_worst_first_in_whatever_order_they_were_raised() -> None:
+    _, snapshot, answer = told()
+    kinds: list[tuple[str, Severity]] = [("stalled", "warning"), ("hold", "warning"), ("late", "critical")]
+    raised = [
+        OpenAlert(id=kind, kind=kind, subject="shipment", severity=severity, since=at("08:00"))
+        for kind, severity in kinds
+    ]
+
+    orders = [
+        status_document(answer, snapshot, at=at("09:00"), open_alerts=alerts)["open_alerts"]
+        for alerts in (raised, raised[::-1])
+    ]
+
+    assert [one["kind"] for one in orders[0]] == ["late", "hold", "stalled"]
+    assert orders[0] == orders[1]
 
 
 def test_hidden_fields_are_emptied_in_every_dose() -> None:
