@@ -16,6 +16,7 @@ from app.errors import Conflict, Invalid, Unavailable
 from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
+from app.pipeline.bell import Bell
 from app.pipeline.calibration import Calibration
 from app.pipeline.curves import Curves
 from app.pipeline.deliveries import Deliveries
@@ -174,7 +175,7 @@ async def running(
 
 async def compose(settings: Settings, db: Database, clock: Clock) -> House:
     """Build the services on an open database."""
-    metrics, plans, beats = Metrics(), Plans(), Beats(clock)
+    metrics, plans, beats, bell = Metrics(), Plans(), Beats(clock), Bell()
     dispatch = Dispatch(db, clock, settings, cipher_of(settings), metrics=metrics, beat=beats.dispatched)
     ingest = Ingest(db, clock, plans)
     status, record = Status(db, clock, plans), Record(db, clock, plans)
@@ -184,6 +185,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         db=db,
         metrics=metrics,
         beats=beats,
+        bell=bell,
         keys=Keys(db, clock),
         rates=Rates(db, clock),
         idempotency=Idempotency(db, clock),
@@ -195,7 +197,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         replan=Replan(db, clock, plans),
         record=record,
         questions=Questions(db, clock, plans),
-        intake=Intake(db, ingest.write, metrics=metrics, committed=lambda: None),
+        intake=Intake(db, ingest.write, metrics=metrics, committed=bell.ring),
         readings=Readings(db, clock, plans),
         curves=Curves(db, clock, plans),
         status=status,

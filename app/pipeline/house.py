@@ -6,6 +6,7 @@ from app.clock import Clock
 from app.pipeline.alerts import Alerts
 from app.pipeline.assess import Assessor
 from app.pipeline.beats import Beats
+from app.pipeline.bell import Bell
 from app.pipeline.calibration import Calibration
 from app.pipeline.curves import Curves
 from app.pipeline.deliveries import Deliveries
@@ -44,6 +45,7 @@ class House:
     db: Database
     metrics: Metrics
     beats: Beats
+    bell: Bell
     keys: Keys
     rates: Rates
     idempotency: Idempotency
