@@ -22,6 +22,11 @@ from app.store import sqlite
 
 BUSY_TIMEOUT_MS = 5_000
 POOL_TIMEOUT_S = 5
+IDLE_IN_TRANSACTION_S = 15
+"""How long PostgreSQL lets a process that froze within a transaction keep its locks.
+
+Less than an event waits for its answer, so that it is still written; far more than we compute between two statements.
+"""
 
 
 class DatabaseUnavailable(Unavailable):
@@ -115,7 +120,11 @@ def _engine(url: str) -> AsyncEngine:
         max_overflow=10,
         pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=False,
-        connect_args={"timeout": POOL_TIMEOUT_S, "command_timeout": 30},
+        connect_args={
+            "timeout": POOL_TIMEOUT_S,
+            "command_timeout": 30,
+            "server_settings": {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S}s"},
+        },
     )
 
 

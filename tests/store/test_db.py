@@ -56,6 +56,33 @@ async def test_four_hundred_read_modify_writes_all_survive(beside: Database) -> 
         assert (await connection.exec_driver_sql("SELECT count FROM tally")).scalar_one() == 400
 
 
+async def test_who_freezes_within_a_transaction_loses_his_locks_and_writes_nothing(
+    postgres_server: PostgresServer, postgres_template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_server.create_database("frozen", template=postgres_template)
+    monkeypatch.setattr(store_db, "IDLE_IN_TRANSACTION_S", 1)
+    async with database(url) as frozen, database(url) as other:
+        async with other.transaction() as connection:
+            await connection.exec_driver_sql("CREATE TABLE tally (count integer)")
+            await connection.exec_driver_sql("INSERT INTO tally VALUES (0)")
+
+        async def freeze() -> None:
+            async with frozen.transaction() as connection:
+                await add_one(connection)
+                # Meanwhile another waits for the lock, and gets it although this transaction has not ended.
+                async with asyncio.timeout(10), other.transaction() as second:
+                    await add_one(second)
+                await add_one(connection)
+
+        with pytest.raises(store_db.DatabaseUnavailable):
+            await freeze()
+        async with frozen.transaction() as connection:  # what comes next has a sound connection
+            await add_one(connection)
+        async with other.reading() as connection:
+            assert (await connection.execute(sa.select(TALLY.c.count))).scalar_one() == 2
+    postgres_server.drop_database("frozen")
+
+
 async def test_two_processes_on_one_sqlite_file_lose_no_update_either(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'two.db'}"
     async with database(url) as one, database(url) as other:
