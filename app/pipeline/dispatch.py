@@ -24,7 +24,8 @@ from app.telemetry import Metrics, log
 
 INFLIGHT_MAX = 256
 """How many attempts one process has open: endpoints that hang fill four each, and must not fill it."""
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
+"""How long a claim holds: twice what an attempt may last, since a frozen dispatcher keeps its endpoints waiting."""
 POLL_S = 1.0
 GATHER_S = 0.02
 """How long slots that come free wait for others: one claim fills them all, and PostgreSQL sends twice as much."""
