@@ -36,6 +36,9 @@ class Journey:
     held_since: datetime | None = None
     customs_since: datetime | None = None
     customs_place: str | None = None
+    freed: tuple[datetime, datetime] | None = None
+    """Begin and end of the hold or stay in customs that is over and was the last to keep the package where, or on
+    the leg, it still is; several count as one that began the earlier."""
     progressed_at: datetime | None = None
     """When the package last moved along its plan (picked up, departed, arrived, handed over, cleared …)."""
     leg_by_event: dict[str, int | None] = field(default_factory=dict)
@@ -79,6 +82,7 @@ def _frozen(so_far: SoFar) -> Journey:
         held_since=so_far.held_since,
         customs_since=so_far.customs_since,
         customs_place=so_far.customs_place,
+        freed=so_far.freed,
         progressed_at=so_far.progressed_at,
         leg_by_event=so_far.leg_by_event,
         unplaced=tuple(so_far.unplaced),

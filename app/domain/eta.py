@@ -219,10 +219,11 @@ class _Chain:
             dwell = self.lanes.handover(leg.mode, leg.origin, gap)
             ready = grids.after(way.shares, grids.spectrum(dwell, 0.0, self.grid.step_minutes))
             basis = f"{dwell.basis}; {basis}"
-            ready = self._held(ready) if running else ready
+            ready = self._freed(self._held(ready), dwell) if running else ready
             departed = self._catch(leg, ready, scheduled)
         else:
-            departed = self._held(scheduled) if running else scheduled
+            at_once = self.lanes.handover(leg.mode, leg.origin, 0.0)
+            departed = self._freed(self._held(scheduled), at_once) if running else scheduled
         cancelled = 1.0 if facts.failed in _STOPPED else known.cancelled_share
         self._reach(way, departed * (1 - cancelled), leg)
         self._note(way, leg, "dwell", self._median_delay(way, leg.planned_departure_at), basis)
@@ -271,10 +272,25 @@ class _Chain:
             left = self.grid.spread(self.at, hold)
         return grids.later_of(shares, left / left.sum())
 
+    def _freed(self, shares: Array, handover: Distribution) -> Array:
+        """Return the departure put off to the end of a hold or a stay in customs, and the handover after it."""
+        if self.journey.freed is None:
+            return shares
+        _, freed_at = self.journey.freed
+        return grids.later_of(shares, self.grid.spread(freed_at, handover))
+
+    def _resumed(self, arrived: Array) -> Array:
+        """Return the arrival of the leg under way put off by as long as a hold on it lasted."""
+        if self.journey.freed is None:
+            return arrived
+        since, freed_at = self.journey.freed
+        return grids.shifted(arrived, max(round((freed_at - since) / MINUTE / self.grid.step_minutes), 0))
+
     def _transit(self, way: _Way, leg: Leg, facts: LegFacts, *, running: bool) -> None:
         planned = (leg.planned_arrival_at - leg.planned_departure_at) / MINUTE
         known = self.lanes.of(leg)
         arrived = self._arriving(way.shares, leg, known, planned)
+        arrived = self._resumed(arrived) if running else arrived
         if facts.estimated_arrival_at is not None:
             arrived = self._believed(arrived, facts.estimated_arrival_at, leg)
         if running and self.sighted is not None and self.sighted.leg == leg.number:

@@ -46,6 +46,7 @@ class SoFar:
         self.held_place: str | None = None
         self.customs_since: datetime | None = None
         self.customs_place: str | None = None
+        self.freed: tuple[datetime, datetime] | None = None
         self.progressed_at: datetime | None = None
         self.leg_by_event: dict[str, int | None] = {}
         self.unplaced: list[Event] = []
@@ -135,6 +136,7 @@ def _picked_up(so_far: SoFar, event: Event, leg: int | None) -> None:
 
 def _departed(so_far: SoFar, _: Event, leg: int | None) -> None:
     so_far.reached = leg or so_far.reached
+    so_far.freed = None
     _take_over(so_far, leg)
     _end_stay(so_far)
     _move_on(so_far, "in_transit")
@@ -146,6 +148,7 @@ def _arrived(so_far: SoFar, event: Event, leg: int | None) -> None:
     if facts is None or facts.departed_at is None or so_far.custodian is None:
         _take_over(so_far, leg)
     so_far.reached = leg or so_far.reached
+    so_far.freed = None
     if not _held_here(so_far, event):
         _end_hold(so_far)
     _move_on(so_far, "in_transit")
@@ -170,8 +173,19 @@ def _customs_entered(so_far: SoFar, event: Event, _: int | None) -> None:
         so_far.customs_since, so_far.customs_place = event.effective_at, so_far.position.code
 
 
-def _customs_cleared(so_far: SoFar, _event: Event, _leg: int | None) -> None:
+def _customs_cleared(so_far: SoFar, event: Event, _leg: int | None) -> None:
+    _free(so_far, event, so_far.customs_since or so_far.held_since)
     _end_stay(so_far)
+
+
+def _free(so_far: SoFar, event: Event, since: datetime | None) -> None:
+    """Note the end of a hold or stay; one after another add up, as if they had been one until now."""
+    if since is None:
+        return
+    if so_far.freed is not None:
+        began_at, ended_at = so_far.freed
+        since = since - (ended_at - began_at) if since >= ended_at else min(since, began_at)
+    so_far.freed = (since, event.effective_at)
 
 
 def _held(so_far: SoFar, event: Event, _: int | None) -> None:
@@ -181,7 +195,8 @@ def _held(so_far: SoFar, event: Event, _: int | None) -> None:
     _move(so_far, "held")
 
 
-def _resumed(so_far: SoFar, _event: Event, _leg: int | None) -> None:
+def _resumed(so_far: SoFar, event: Event, _leg: int | None) -> None:
+    _free(so_far, event, so_far.held_since)
     _end_hold(so_far)
 
 

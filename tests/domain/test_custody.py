@@ -520,3 +520,31 @@ def test_damage_is_noted_and_moves_no_state() -> None:
     journey = journey_of(event("picked_up", "08:00"), event("damaged", "09:00"), event("damaged", "10:00"))
 
     assert (journey.state, journey.damaged_at) == ("in_transit", clock("09:00"))
+
+
+def test_a_stay_that_is_over_is_told_until_the_package_moves_on() -> None:
+    entered = [event("arrived", "20:00", leg=2), event("customs_entered", "20:10")]
+    cleared = [*entered, event("customs_cleared", "21:00")]
+
+    assert journey_of(*entered).freed is None
+    assert journey_of(*cleared).freed == (clock("20:10"), clock("21:00"))
+    assert journey_of(*cleared, event("departed", "22:00", leg=3)).freed is None
+
+
+def test_holds_on_one_leg_add_up() -> None:
+    departed = event("departed", "12:00", leg=2)
+    first = [event("held", "13:00"), event("resumed", "14:00")]
+    second = [event("held", "15:00"), event("resumed", "15:30")]
+
+    assert journey_of(departed, *first, *second).freed == (clock("14:00"), clock("15:30"))
+    assert journey_of(departed, *first, *second, event("arrived", "20:00", leg=2)).freed is None
+
+
+def test_a_hold_within_a_stay_in_customs_does_not_lengthen_it() -> None:
+    within = [event("customs_entered", "20:10"), event("held", "20:30"), event("resumed", "20:45")]
+    arrived = event("arrived", "20:00", leg=2)
+
+    assert journey_of(arrived, *within, event("customs_cleared", "21:00")).freed == (
+        clock("20:10"),
+        clock("21:00"),
+    )

@@ -195,3 +195,40 @@ def test_reading_off_a_quantile_and_a_share_are_inverse() -> None:
 def test_a_long_voyage_takes_a_coarser_grid() -> None:
     assert covering(DAY, DAY + timedelta(days=20)).step_minutes == 30
     assert Grid(DAY, 30).instant(2.0) == DAY + timedelta(hours=1)
+
+
+def test_two_days_in_customs_and_cleared_it_goes_on_from_there() -> None:
+    """The service of a day it was to leave with is long past; the road leg waits, and nothing is lost."""
+    first, second = two_legs()
+    second = replace(second, mode="road")
+    facts = (
+        LegFacts(number=1, departed_at=first.planned_departure_at, arrived_at=first.planned_arrival_at),
+        LegFacts(number=2),
+    )
+    entered_at = first.planned_arrival_at + 30 * MINUTE
+    cleared_at = entered_at + timedelta(hours=48)
+    planned = second.planned_arrival_at - second.planned_departure_at
+
+    told = arrival(cleared_at + 40 * MINUTE, first, second, facts=facts, freed=(entered_at, cleared_at))
+
+    assert told.unknown_probability < 0.1
+    assert told.p50_at is not None
+    assert planned <= told.p50_at - cleared_at < planned + timedelta(hours=2)
+
+
+def test_a_hold_on_the_road_puts_the_arrival_off_by_as_long_as_it_lasted() -> None:
+    leg = a_leg(mode="road")
+    left_at = leg.planned_departure_at
+    held_at = left_at + (leg.planned_arrival_at - left_at) / 2
+    resumed_at = held_at + timedelta(hours=24)
+
+    told = arrival(
+        resumed_at + MINUTE,
+        leg,
+        facts=(LegFacts(number=1, departed_at=left_at),),
+        freed=(held_at, resumed_at),
+    )
+
+    assert told.unknown_probability < 0.1
+    assert told.p50_at is not None
+    assert abs(told.p50_at - leg.planned_arrival_at - timedelta(hours=24)) < timedelta(hours=1)
