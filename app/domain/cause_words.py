@@ -19,6 +19,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "stalled": "nothing moves at {place}",
     "held": "the package is held at {place}",
     "customs": "the package is in customs at {place}",
+    "late_plan": "the plan itself arrives too late",
     "tight_plan": "the plan leaves little time",
     "custody_gap": "nobody recorded taking over at {place}",
     "temperature": "the temperature is outside the limits at {place}",

@@ -48,8 +48,18 @@ def held(shipment: Shipment, journey: Journey, *, customs_limit: timedelta, at: 
     return None
 
 
-def cause_of(shipment: Shipment, journey: Journey, arrival: Arrival | None, *, at: datetime) -> Cause:
-    """Return why the arrival stands where it does: a report first, then silence, then the slowest segment."""
+def cause_of(
+    shipment: Shipment,
+    journey: Journey,
+    arrival: Arrival | None,
+    *,
+    at: datetime,
+    needed_at: datetime | None = None,
+) -> Cause:
+    """Return why the arrival stands where it does: a report first, then silence, the plan, the slowest segment.
+
+    `needed_at`: a plan that arrives later is itself the cause, however well it is kept.
+    """
     trouble = missed_connection(shipment, journey, at=at)
     if trouble is not None:
         return trouble.cause
@@ -64,6 +74,8 @@ def cause_of(shipment: Shipment, journey: Journey, arrival: Arrival | None, *, a
             return _leg_cause("not_departed", leg)
     elif facts.arrived_at is None and at > leg.planned_arrival_at:
         return Cause(kind="not_arrived", leg=leg.number, service=leg.service, location=leg.destination)
+    if needed_at is not None and shipment.legs[-1].planned_arrival_at > needed_at:
+        return _leg_cause("late_plan", leg)
     return _slowest_segment(shipment, arrival)
 
 

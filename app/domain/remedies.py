@@ -26,6 +26,7 @@ BOOKING_MINUTES: Final = 60
 
 SERVICES_TRIED: Final = 3
 HANDLING_LEAST_MINUTES: Final = 5.0
+ROOM_LEAST_MINUTES: Final = 1.0  # instants are told by the minute: less would read as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ def _at_the_site(odds: DoseOdds, shipment: Shipment, there_at: datetime) -> list
     found = []
     in_time = until is None or ready_at <= until
     appointment_at = plan.dose.administer_at
-    if in_time and appointment_at is not None and appointment_at < ready_at:
+    room = until is None or minutes_between(ready_at, until) >= ROOM_LEAST_MINUTES
+    if room and appointment_at is not None and appointment_at < ready_at:
         end = "" if until is None else f" and by {site_text(until, shipment.site)}"
         found.append(f"Usable if administered after {site_text(ready_at, shipment.site)}{end}.")
     volume_ml = draw_volume_ml(plan.dose, shipment.product, at=max(ready_at, appointment_at or ready_at))

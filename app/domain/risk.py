@@ -27,6 +27,8 @@ WILL_MISS = 0.50
 
 NO_ARRIVAL = frozenset({"cancelled", "lost", "returned"})
 
+UNMONITORED = "its temperature was unmonitored for longer than the product allows"
+
 LIMIT_WORDS = {
     "activity_floor": "its activity falls below the prescribed range",
     "shelf_life": "its shelf life ends",
@@ -142,7 +144,7 @@ def _received(case: _Case) -> Judgement | None:
     if faults:
         return "received_unusable", tuple(faults)
     if care.quality_status == "quarantined":
-        return "quarantined", ("received, and waiting for a recorded quality decision",)
+        return "quarantined", (f"received, and {_waiting(case)}",)
     return "received_usable", (_room_left(case, received_at),)
 
 
@@ -178,7 +180,14 @@ def _quarantined(case: _Case) -> Judgement | None:
     status = case.odds.plan.care.quality_status
     if status == "rejected":
         return "quarantined", ("rejected by a recorded quality decision",)
-    return ("quarantined", ("waiting for a recorded quality decision",)) if status == "quarantined" else None
+    return ("quarantined", (_waiting(case),)) if status == "quarantined" else None
+
+
+def _waiting(case: _Case) -> str:
+    """Return what a dose in quarantine waits for, and why where a rule and no decision put it there."""
+    since = case.odds.plan.care.quarantined_at
+    why = "" if since is None else f" since {case.say(since)}: {UNMONITORED}"
+    return f"waiting for a recorded quality decision{why}"
 
 
 def _no_arrival(case: _Case) -> Judgement | None:
@@ -219,13 +228,18 @@ def _at_risk(case: _Case) -> Judgement | None:
     reasons = []
     if window.latest_useful_arrival_at and late >= AT_RISK:
         reasons.append(_chance(case, late, window.latest_useful_arrival_at))
-    administer_at = case.odds.plan.dose.administer_at
+    reasons.extend(_appointed_too_late(case))
+    return ("at_risk", tuple(reasons)) if reasons else None
+
+
+def _appointed_too_late(case: _Case) -> Iterator[str]:
+    """Yield that the appointment lies after the window, if it does."""
+    window, administer_at = case.odds.plan.window, case.odds.plan.dose.administer_at
     if administer_at and window.usable_until and administer_at > window.usable_until:
-        reasons.append(
+        yield (
             f"the appointment at {case.say(administer_at)} lies after {case.say(window.usable_until)}, "
             f"when {limit_words(window.binding_limit)}"
         )
-    return ("at_risk", tuple(reasons)) if reasons else None
 
 
 def _ok(case: _Case) -> Judgement:
@@ -242,6 +256,11 @@ def _remarks(case: _Case, verdict: Verdict) -> Iterator[str]:
         arrived = case.arrival is not None and case.arrival.arrived_at is not None
         slot = f"its appointment needs it by {case.say(required_at)}"
         yield f"{slot}: missed" if arrived else f"{slot}: {chance(late)} chance of missing that"
+    if verdict == "received_usable" and case.odds.plan.care.outcome == "open":
+        yield from _appointed_too_late(case)
+        until = case.odds.plan.window.usable_until
+        if until is not None and case.at > until:
+            yield f"not given by {case.say(until)}, when {limit_words(case.odds.plan.window.binding_limit)}"
     prescribed, given = case.odds.plan.dose.prescribed_activity_mbq, case.odds.plan.care.administered_mbq
     if prescribed is not None and given is not None and (remark := remark_on(prescribed, given)):
         yield remark
@@ -256,7 +275,9 @@ def _chance(case: _Case, late: float, bound_at: datetime) -> str:
         return f"delivered {abs(gap):.0f} minutes {side} the latest useful arrival, {case.say(bound_at)}"
     slack = case.odds.slack_p50_minutes
     side = "after" if slack is not None and slack < 0 else "before"
-    expected = "" if slack is None else f"; expected {abs(slack):.0f} minutes {side} it"
+    expected = (
+        "; expected arrival unknown" if slack is None else f"; expected {abs(slack):.0f} minutes {side} it"
+    )
     return (
         f"{chance(late)} chance of arriving after {case.say(bound_at)}, the latest useful arrival{expected}"
     )

@@ -120,9 +120,8 @@ def dose_expired(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Conditi
 def _late_arrival(
     facts: Facts, odds: DoseOdds, *, kind: str, severity: Severity, threshold: float
 ) -> Condition:
-    late = odds.late_probability or 0.0
-    cause = cause_of(facts.shipment, facts.journey, facts.arrival, at=facts.at)
-    bound_at = odds.plan.latest_at
+    late, bound_at = odds.late_probability or 0.0, odds.plan.latest_at
+    cause = cause_of(facts.shipment, facts.journey, facts.arrival, at=facts.at, needed_at=bound_at)
     expected_at = facts.arrival.p50_at if facts.arrival else None
     summary = f"{name_of(facts, odds)}: {chance(late)} chance of arriving too late to be used"
     summary += f", because {cause_words(cause, facts.shipment)}"
@@ -149,8 +148,8 @@ def _late_arrival(
 
 
 def _late_for_appointment(facts: Facts, odds: DoseOdds, *, severity: Severity, threshold: float) -> Condition:
-    cause = cause_of(facts.shipment, facts.journey, facts.arrival, at=facts.at)
     late, required_at = odds.appointment_late_probability or 0.0, odds.plan.window.required_arrival_at
+    cause = cause_of(facts.shipment, facts.journey, facts.arrival, at=facts.at, needed_at=required_at)
     decide_by = act_by(facts.shipment, facts.journey, required_at, at=facts.at)
     appointment_at, expected_at = (
         odds.plan.dose.administer_at,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from app.domain.alerts import Cause, Condition, dose_subject
 from app.domain.assays import Comparison, compare
 from app.domain.odds import DoseOdds, minutes_between
-from app.domain.risk import limit_words
+from app.domain.risk import UNMONITORED, limit_words
 from app.domain.ruling import Facts, OpenSeverity
 from app.domain.telling import about_dose, name_of
 from app.domain.window import activity_of, in_activity_window
@@ -30,7 +30,7 @@ def out_of_activity_window(facts: Facts, _open_severity: OpenSeverity) -> Iterat
             "out_of_activity_window",
             "warning",
             since=facts.planned_since,
-            act_by=dose.administer_at,
+            act_by=min(dose.administer_at, window.usable_until or dose.administer_at),
             says=_outside(facts, odds, dose.administer_at, above=judged == "above"),
             would_help="Move the appointment into the window, or order another activity.",
             activity_at_administration_mbq=activity_of(dose, product, at=dose.administer_at),
@@ -202,7 +202,7 @@ def _troubles(facts: Facts, odds: DoseOdds) -> Iterator[Trouble]:
     if quarantined_at is not None:
         yield (
             quarantined_at,
-            f"is in quarantine since {facts.say(quarantined_at)} and waits for a recorded decision",
+            f"is in quarantine since {facts.say(quarantined_at)} and waits for a recorded decision: {UNMONITORED}",
         )
 
 

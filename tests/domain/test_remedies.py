@@ -112,3 +112,14 @@ def test_a_service_that_is_hardly_better_than_waiting_saves_nothing() -> None:
 
     assert rebooking(forecast, [risky], at=at("10:30")) == ()
     assert rebooking(forecast, [lost], at=at("10:30")) != ()
+
+
+def test_less_than_a_minute_is_no_room_to_give_it_later() -> None:
+    """Ready at 14:59:30 of a window that ends at 15:00: in minutes that would read “after 15:00 and by 15:00”."""
+    dose = a_dose(administer_at=at("13:30"))
+    shipment = a_shipment(doses=(dose,))
+    arrival = arriving("13:59", "14:00")
+
+    told = dose_remedies(odds(shipment, arrival, when=at("12:00")), shipment, arrival, at=at("12:00"))
+
+    assert told == ("Usable if it arrives by Tue 06 Jan 15:00 CET (14:00Z).",)

@@ -337,3 +337,41 @@ def test_a_dose_that_ended_on_the_way_will_not_be_given_though_its_package_goes_
     assert verdict(arriving("11:00", "12:00"), outcome=outcome) == "will_miss"
     received = a_journey(state="received", received_at=at("11:30"))
     assert verdict(made.arrived(at("11:30")), journey=received, outcome=outcome) == "received_usable"
+
+
+def test_a_received_dose_tells_an_appointment_after_its_window_and_that_the_window_has_passed() -> None:
+    shipment = a_shipment(doses=(a_dose(administer_at=USABLE_UNTIL + timedelta(minutes=12)),))
+    journey = a_journey(state="received", delivered_at=at("12:00"), received_at=at("12:00"))
+    odds = made.odds(shipment, made.arrived(at("12:00")), when=at("12:10"), journey=journey)
+
+    before = dose_risk(odds, shipment, journey, made.arrived(at("12:00")), at=at("12:10"))
+    after = dose_risk(
+        odds, shipment, journey, made.arrived(at("12:00")), at=USABLE_UNTIL + timedelta(minutes=1)
+    )
+
+    assert before.verdict == after.verdict == "received_usable"
+    assert before.verdict_reasons[1].startswith("the appointment at Tue 06 Jan 16:12 CET (15:12Z) lies after")
+    assert len(before.verdict_reasons) == 2
+    assert after.verdict_reasons[2].startswith("not given by Tue 06 Jan 16:00 CET (15:00Z), when")
+
+
+def test_a_lost_dose_without_a_known_arrival_says_so() -> None:
+    arrival = arriving("11:00", "12:00", unknown_probability=1.0)
+    shipment, journey = a_shipment(), a_journey()
+    odds = replace(made.odds(shipment, arrival, when=at("09:00")), slack_p50_minutes=None)
+
+    told = dose_risk(odds, shipment, journey, arrival, at=at("09:00"))
+
+    assert told.verdict == "will_miss"
+    assert told.verdict_reasons[0].endswith("; expected arrival unknown")
+
+
+def test_a_dose_in_quarantine_by_rule_tells_why() -> None:
+    shipment, journey, arrival = a_shipment(), a_journey(), arriving("11:00", "12:00")
+    care = made.care(quality_status="quarantined", quarantined_at=at("08:30"))
+    odds = made.odds(shipment, arrival, when=at("09:00"), journey=journey, cares=[care])
+
+    assert dose_risk(odds, shipment, journey, arrival, at=at("09:00")).verdict_reasons[0] == (
+        "waiting for a recorded quality decision since Tue 06 Jan 09:30 CET (08:30Z): its temperature was "
+        "unmonitored for longer than the product allows"
+    )

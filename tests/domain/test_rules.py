@@ -343,3 +343,17 @@ def test_a_slow_segment_of_a_leg_no_longer_planned_is_still_named() -> None:
     given = Facts(shipment=a_shipment(), journey=a_journey(), arrival=arrival, odds=(odds,), at=UNDER_WAY)
 
     assert found(given)["arrival_after_expiry"].cause == Cause(kind="slow_dwell", leg=9)
+
+
+def test_a_plan_that_arrives_after_the_appointment_is_itself_the_cause() -> None:
+    """Rebooked to the next morning, every segment as planned: no handover is slow, the plan is late."""
+    shipment = a_shipment(doses=(made.a_dose(administer_at=at("12:30")),))  # arrives 12:00, needed by 11:30
+    slow = Contribution(leg=1, segment="dwell", minutes_p50=12.0, basis="history")
+    arrival = arriving("12:00", "12:30", contributions=(slow,))
+    odds = made.odds(shipment, arrival, when=UNDER_WAY)
+
+    given = Facts(shipment=shipment, journey=a_journey(), arrival=arrival, odds=(odds,), at=UNDER_WAY)
+
+    told = found(given)["appointment_at_risk"]
+    assert told.cause == Cause(kind="late_plan", leg=1, service="AC1", location="PLANT")
+    assert "because the plan itself arrives too late" in told.summary

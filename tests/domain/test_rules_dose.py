@@ -212,3 +212,9 @@ def test_where_the_dose_itself_is_lost_the_appointment_is_silent() -> None:
 
     assert told["arrival_after_expiry"].severity == "critical"
     assert "appointment_at_risk" not in told
+
+
+def test_a_dose_cannot_be_moved_into_its_window_once_that_has_ended() -> None:
+    late = a_dose(administer_at=at("21:00"), expires_at=at("20:00"))
+
+    assert found(facts(dose=late))["out_of_activity_window"].act_by == at("20:00")
