@@ -219,11 +219,10 @@ class _Chain:
             dwell = self.lanes.handover(leg.mode, leg.origin, gap)
             ready = grids.after(way.shares, grids.spectrum(dwell, 0.0, self.grid.step_minutes))
             basis = f"{dwell.basis}; {basis}"
-            ready = self._freed(self._held(ready), dwell) if running else ready
+            ready = self._still_here(self._freed(self._held(ready), dwell), leg) if running else ready
             departed = self._catch(leg, ready, scheduled)
         else:
-            at_once = self.lanes.handover(leg.mode, leg.origin, 0.0)
-            departed = self._freed(self._held(scheduled), at_once) if running else scheduled
+            departed = self._still_here(self._held(scheduled), leg) if running else scheduled
         cancelled = 1.0 if facts.failed in _STOPPED else known.cancelled_share
         self._reach(way, departed * (1 - cancelled), leg)
         self._note(way, leg, "dwell", self._median_delay(way, leg.planned_departure_at), basis)
@@ -278,6 +277,13 @@ class _Chain:
             return shares
         _, freed_at = self.journey.freed
         return grids.later_of(shares, self.grid.spread(freed_at, handover))
+
+    def _still_here(self, shares: Array, leg: Leg) -> Array:
+        """Return the departure no earlier than the last progress: what was picked up late had not left before."""
+        if self.journey.progressed_at is None:
+            return shares
+        at_once = self.lanes.handover(leg.mode, leg.origin, 0.0)
+        return grids.later_of(shares, self.grid.spread(self.journey.progressed_at, at_once))
 
     def _resumed(self, arrived: Array) -> Array:
         """Return the arrival of the leg under way put off by as long as a hold on it lasted."""

@@ -232,3 +232,16 @@ def test_a_hold_on_the_road_puts_the_arrival_off_by_as_long_as_it_lasted() -> No
     assert told.unknown_probability < 0.1
     assert told.p50_at is not None
     assert abs(told.p50_at - leg.planned_arrival_at - timedelta(hours=24)) < timedelta(hours=1)
+
+
+@pytest.mark.parametrize("hours", [1, 8, 20, 40])
+def test_what_was_picked_up_late_had_not_left_before(hours: int) -> None:
+    leg = a_leg(mode="road")
+    picked_up_at = leg.planned_departure_at + timedelta(hours=hours)
+    planned = leg.planned_arrival_at - leg.planned_departure_at
+
+    told = arrival(picked_up_at + 5 * MINUTE, leg, picked_up_at=picked_up_at, progressed_at=picked_up_at)
+
+    assert told.unknown_probability < 0.1
+    assert told.p50_at is not None
+    assert planned / 2 < told.p50_at - picked_up_at < planned + timedelta(hours=hours / 2 + 1)
