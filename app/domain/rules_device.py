@@ -1,6 +1,6 @@
 """Rules of silence: a live device that misses its reports, a logger that nobody read; and the list of device rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from app.domain.alerts import Condition, OpenAlert
@@ -9,6 +9,7 @@ from app.domain.readings import instant, microseconds
 from app.domain.rules_excursion import excursion_wakes_at, temperature_excursion
 from app.domain.rules_package import battery_low, packaging_expiring, tamper
 from app.domain.ruling import Facts, OpenSeverity, Rule
+from app.domain.thermal import SeriesThermal
 from app.domain.thermal_silence import (
     CRITICAL_AFTER_REPORTS,
     WARN_AFTER_REPORTS,
@@ -44,7 +45,7 @@ def device_silent(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condit
                 device_id,
                 "critical" if critical else "warning",
                 since=_unexcused(facts, since_at + patience(series.device, WARN_AFTER_REPORTS)),
-                summary=f"Sensor {device_id} was last heard {facts.say(since_at)}; it reports every "
+                summary=f"Sensor {device_id} {_heard_words(facts, several, since_at)}; it reports every "
                 f"{(series.device.report_interval_s or 3600) / 60:g} minutes.",
                 evidence={
                     "silent_minutes": silence / timedelta(minutes=1),
@@ -52,6 +53,14 @@ def device_silent(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condit
                 },
                 help_=("Have whoever holds the package look at the device, or close this as sensor lost.",),
             )
+
+
+def _heard_words(facts: Facts, several: Sequence[SeriesThermal], since_at: datetime) -> str:
+    """Return when the device last spoke; one that never did is not said to have spoken as its silence began."""
+    heard_at = max((one.heard_at for one in several if one.heard_at), default=None)
+    if heard_at is None:
+        return f"has not been heard at all since {facts.say(since_at)}"
+    return f"was last heard {facts.say(heard_at)}"
 
 
 def logger_not_read(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:

@@ -70,6 +70,23 @@ async def test_silence_alone_is_told_when_it_is_due_and_a_reading_ends_it(api: A
     assert (worse["severity"], ended["state"]) == ("critical", "resolved")
 
 
+@pytest.mark.parametrize(
+    ("heard", "words"),
+    [((), "has not been heard at all since Mon 02 Mar 09:00 CET (08:00Z)"), (((8, 5.0),), "was last heard ")],
+)
+async def test_a_sensor_that_never_spoke_is_not_said_to_have_been_heard(
+    api: Api, heard: tuple[tuple[float, float], ...], words: str
+) -> None:
+    await carried(api)
+    if heard:
+        await read(api, *heard)
+    api.clock.set(START + timedelta(hours=8.9))
+    await api.assess()
+
+    (alert,) = await alerts(api, "device_silent", state="open")
+    assert alert["summary"].startswith(f"Sensor TMP-1 {words}")
+
+
 async def test_a_sensor_closed_as_lost_stays_closed_until_it_is_heard_again(api: Api) -> None:
     await carried(api)
     api.clock.advance(hours=2)
