@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
@@ -297,9 +298,18 @@ async def test_posts_in_flight_when_postgresql_dies_are_answered_503_and_safe_to
     await asyncio.to_thread(server.crash)
     first = await asyncio.gather(*posts)
     await asyncio.to_thread(server.restart)
-    second = await asyncio.gather(*(api.post("/v1/events", scan) for scan in scans))
+    second = await asyncio.gather(*(_insistently(api, scan) for scan in scans))
 
     assert {one.status_code for one in first} <= {201, 503}
     assert {one.status_code for one in second} <= {200, 201}
     kept = {one.json()["event_id"]: one.json()["id"] for one in first if one.status_code == 201}
     assert kept.items() <= {one.json()["event_id"]: one.json()["id"] for one in second}.items()
+
+
+async def _insistently(api: Api, scan: dict[str, Any]) -> httpx.Response:
+    """Post as couriers do: a 503 is repeated, for a connection from before the crash may still be found dead."""
+    for _ in range(5):
+        answer = await api.post("/v1/events", scan)
+        if answer.status_code != 503:
+            break
+    return answer
