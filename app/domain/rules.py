@@ -5,10 +5,10 @@ A new kind is a function in one of the `rules_*` files and a line here. A rule t
 """
 
 from app.domain import rules_arrival, rules_dose, rules_way
+from app.domain.devices import AFTER_ARRIVAL
 from app.domain.rules_device import DEVICE_RULES
 from app.domain.ruling import Rule
 
-AFTER_ARRIVAL = frozenset({"delivered", "received"})
 AFTER_RECEIPT = frozenset({"received"})
 NEVER_SILENT = frozenset[str]()
 

@@ -8,17 +8,11 @@ from app.domain.access import Caller, may
 from app.domain.custody import fold
 from app.domain.thermal import thermal_of
 from app.domain.thermal_curve import Resolution, curve
-from app.errors import NotFound
 from app.pipeline import snapshots
+from app.pipeline.register import UnknownShipment
 from app.store import shipments
 from app.store.db import Database
 from app.store.shipments import Plans
-
-
-class UnknownShipment(NotFound):
-    """No such shipment, or not the caller's."""
-
-    code = "unknown_shipment"
 
 
 class Curves:

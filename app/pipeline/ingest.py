@@ -17,11 +17,12 @@ from app.domain.observation import Event, Location
 from app.domain.placement import candidates, needs_leg
 from app.domain.shipment import Shipment
 from app.domain.status import instant_text
-from app.errors import Conflict, DosetrailError, NotFound
+from app.errors import Conflict, DosetrailError
 from app.models.base import new_id
 from app.models.event import EventCreate, LocationShape
 from app.pipeline.corrections import check_replacement
 from app.pipeline.fitting import bad_event, check_fit
+from app.pipeline.register import UnknownShipment
 from app.store import audit, due, events, shipments
 from app.store.db import Database
 from app.store.events import SenderKey
@@ -37,12 +38,6 @@ class EventConflict(Conflict):
     """The same source and event_id came before with other content."""
 
     code = "event_conflict"
-
-
-class UnknownShipment(NotFound):
-    """No such shipment, or not the caller's."""
-
-    code = "unknown_shipment"
 
 
 class Receipt(TypedDict):

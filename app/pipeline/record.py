@@ -13,18 +13,12 @@ from app.domain.journal import Ruling, rulings
 from app.domain.observation import Event
 from app.domain.shipment import Shipment
 from app.domain.status import without_fields
-from app.errors import NotFound
 from app.models.event import EventRead
+from app.pipeline.register import UnknownShipment
 from app.store import events, shipments
 from app.store.db import Database
 from app.store.shipments import Brief, Plans
 from app.store.tables import Record as Row
-
-
-class UnknownShipment(NotFound):
-    """No such shipment, or not the caller's."""
-
-    code = "unknown_shipment"
 
 
 class Record:

@@ -12,19 +12,14 @@ from app.domain.access import Caller, ShipmentScope, hidden_fields, may
 from app.domain.assessment import assess
 from app.domain.shipment import Shipment
 from app.domain.status import render_at, status_document, stored_view, without
-from app.errors import FieldError, Invalid, NotFound
+from app.errors import FieldError, Invalid
 from app.pipeline import snapshots
 from app.pipeline.gathering import Gathering
+from app.pipeline.register import UnknownShipment
 from app.store import shipments, views
 from app.store.db import Database
 from app.store.shipments import Plans
 from app.store.tables import Record
-
-
-class UnknownShipment(NotFound):
-    """No such shipment, or not the caller's."""
-
-    code = "unknown_shipment"
 
 
 class BadInstant(Invalid):
