@@ -3,7 +3,7 @@ RUN python -m venv /opt/dosetrail
 ENV PATH=/opt/dosetrail/bin:$PATH
 WORKDIR /src
 COPY requirements.lock ./
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 COPY pyproject.toml README.md ./
 COPY app ./app
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .

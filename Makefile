@@ -39,17 +39,18 @@ lock: setup ## choose the versions anew from pyproject.toml: requirements.lock (
 	$(LOCK) --upgrade --output-file requirements.lock pyproject.toml
 	$(LOCK) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
-# The stamp's date says when .venv last matched these two files. Nothing is built in isolation: the lock holds the build's needs too.
+# The stamp's date says when .venv last matched these two files. Nothing is resolved (--no-deps: the lock is whole, and pip 23 would look
+# past it for `coverage[toml]` as soon as a newer coverage is out) or built in isolation: the lock holds the build's needs too.
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
 	@echo "Installing the locked packages into .venv (a minute or two the first time) …"
 	@if command -v uv >/dev/null; then \
 		test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; \
-		uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock; \
+		uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-dev.lock; \
 		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
 		test -x $(BIN)/pip || $(PYTHON) -m venv .venv; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock; \
 		PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi
 	@touch $@
