@@ -144,6 +144,17 @@ def climb(
     return None
 
 
+def next_rungs(
+    severity: Severity | None, *, warning: float, critical: float, clear: float, critical_clear: float
+) -> tuple[float | None, float | None]:
+    """Return below and at which value `climb` leaves the severity it has found; None: there is no such way."""
+    if severity is None:
+        return None, min(warning, critical)
+    if severity == "critical":
+        return min(critical_clear, critical), None
+    return min(clear, warning), critical
+
+
 def changes_between(
     open_alerts: Iterable[OpenAlert],
     conditions: Iterable[Condition],

@@ -4,7 +4,7 @@ Read it as a recipe: fold the events, forecast the arrival, judge each dose, run
 alerts that are open, and solve for the next instant at which the answer would differ if nothing is heard.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ from app.domain.alerts import (
 )
 from app.domain.bedside import DoseCare, fold_doses
 from app.domain.custody import Journey, fold
-from app.domain.eta import Arrival
+from app.domain.eta import Arrival, Forecast
 from app.domain.handling import ENDED_BY_PEOPLE
 from app.domain.lanes import LaneStatistics
 from app.domain.observation import Event
@@ -96,28 +96,77 @@ class Assessment:
     unmonitored: Unmonitored = ALL_MONITORED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A shipment whose events are folded, and what its arrival will be asked."""
+
+    snapshot: Snapshot
+    journey: Journey
+    thermal: Thermal
+    unseen: Unmonitored
+    care: dict[str, DoseCare]
+    forecast: Forecast | None
+
+
 def assess(
     snapshot: Snapshot, *, at: datetime, known_at: datetime | None = None, rules: tuple[Rule, ...] = RULES
 ) -> Assessment:
     """Judge one shipment at `at`; `known_at` (default `at`) is where the judge stands in time."""
+    prepared = prepare(snapshot, at=at)
+    (arrival,) = arrivals([prepared], at=at, known_at=known_at)
+    return judge(prepared, arrival, at=at, known_at=known_at, rules=rules)
+
+
+def prepare(snapshot: Snapshot, *, at: datetime) -> Prepared:
+    """Fold what was observed of one shipment."""
     journey = fold(snapshot.shipment, snapshot.events, at=at)
     thermal = thermal_of(snapshot.shipment, journey, snapshot.tracks, at=at)
     unseen = unmonitored_of(thermal, snapshot.shipment, journey, at=at)
-    care = with_quarantine(
-        fold_doses(snapshot.shipment, journey), thermal, unseen, snapshot.shipment, journey
+    return Prepared(
+        snapshot=snapshot,
+        journey=journey,
+        thermal=thermal,
+        unseen=unseen,
+        care=with_quarantine(
+            fold_doses(snapshot.shipment, journey), thermal, unseen, snapshot.shipment, journey
+        ),
+        forecast=None
+        if journey.state in NO_ARRIVAL
+        else eta.forecast(snapshot.shipment, journey, snapshot.lanes),
     )
-    outlook = _outlook(snapshot, journey, care, thermal, at=at, known_at=known_at, rules=rules)
+
+
+def arrivals(
+    prepared: Sequence[Prepared], *, at: datetime, known_at: datetime | None = None
+) -> list[Arrival | None]:
+    """Return the arrivals of many shipments, side by side; None where none is expected."""
+    asked = [(one.forecast, at) for one in prepared if one.forecast is not None]
+    found = iter(eta.arrivals(asked, known_at=known_at))
+    return [None if one.forecast is None else next(found) for one in prepared]
+
+
+def judge(
+    prepared: Prepared,
+    arrival: Arrival | None,
+    *,
+    at: datetime,
+    known_at: datetime | None = None,
+    rules: tuple[Rule, ...] = RULES,
+) -> Assessment:
+    """Say what one shipment's observations and its arrival mean."""
+    snapshot, journey, unseen = prepared.snapshot, prepared.journey, prepared.unseen
+    outlook = _outlook(prepared, arrival, at=at, rules=rules)
     facts = outlook.facts_at(at, told=True)
     open_severity = {alert.key: alert.severity for alert in snapshot.open_alerts}
     findings = run_rules(rules, facts, open_severity)
     doses = tuple(dose_risk(odds, snapshot.shipment, journey, outlook.arrival, at=at) for odds in facts.odds)
-    next_at, valid_until = (None, None) if known_at else _horizons(outlook, snapshot, findings, unseen)
+    next_at, valid_until = (None, None) if known_at else _horizons(outlook, facts, snapshot, findings, unseen)
     return Assessment(
         at=at,
         version=snapshot.version,
         journey=journey,
-        care=care,
-        arrival=outlook.arrival,
+        care=prepared.care,
+        arrival=arrival,
         doses=doses,
         worst=_worst(facts, doses),
         conditions=findings.conditions,
@@ -128,34 +177,25 @@ def assess(
         failures=findings.failures,
         next_change_at=next_at,
         valid_until=valid_until,
-        thermal=thermal,
+        thermal=prepared.thermal,
         unmonitored=unseen,
     )
 
 
 def _outlook(
-    snapshot: Snapshot,
-    journey: Journey,
-    care: dict[str, DoseCare],
-    thermal: Thermal,
-    *,
-    at: datetime,
-    known_at: datetime | None,
-    rules: tuple[Rule, ...],
+    prepared: Prepared, arrival: Arrival | None, *, at: datetime, rules: tuple[Rule, ...]
 ) -> Outlook:
-    forecast = (
-        None if journey.state in NO_ARRIVAL else eta.forecast(snapshot.shipment, journey, snapshot.lanes)
-    )
+    forecast, shipment = prepared.forecast, prepared.snapshot.shipment
     return Outlook(
-        shipment=snapshot.shipment,
-        journey=journey,
-        plans=dose_plans(snapshot.shipment, care),
+        shipment=shipment,
+        journey=prepared.journey,
+        plans=dose_plans(shipment, prepared.care),
         forecast=forecast,
-        arrival=forecast.at(at, known_at=known_at) if forecast else None,
+        arrival=arrival,
         steady_until=forecast.steady_until(at) if forecast else at,
         at=at,
         rules=rules,
-        thermal=thermal,
+        thermal=prepared.thermal,
     )
 
 
@@ -190,7 +230,7 @@ def _judged(outlook: Outlook, findings: Findings) -> frozenset[str]:
 
 
 def _horizons(
-    outlook: Outlook, snapshot: Snapshot, findings: Findings, unseen: Unmonitored
+    outlook: Outlook, facts: Facts, snapshot: Snapshot, findings: Findings, unseen: Unmonitored
 ) -> tuple[datetime | None, datetime | None]:
     """Return when to look again, and until when the view renders truthfully, if nothing is heard.
 
@@ -199,7 +239,7 @@ def _horizons(
     standing: dict[AlertKey, Severity] = {one.key: one.severity for one in findings.conditions}
     dated_ahead = [event.effective_at for event in snapshot.events if event.effective_at > outlook.at]
     dated_ahead += [ahead for track in snapshot.tracks.values() if (ahead := track.first_after(outlook.at))]
-    change_at = next_change_at(outlook, standing)
+    change_at = next_change_at(outlook, facts, standing)
     named = (change_at, quarantine_at(outlook.thermal, unseen, at=outlook.at))
     next_at = min((*dated_ahead, *(one for one in named if one)), default=None)
     bounds = [*dated_ahead, *([next_at] if next_at else [])]

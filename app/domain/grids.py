@@ -1,10 +1,10 @@
-"""Arithmetic on probabilities over a grid of absolute time: place, convolve, wait for, cut, and read off.
+"""Arithmetic on probabilities over grids of absolute time: place, convolve, wait for, and read off.
 
 A grid has `COUNT` bins of `step_minutes`; bin i holds what happens in the step that begins i steps after `start_at`.
-What falls past its end is dropped: it has no known instant.
+What falls past its end is dropped: it has no known instant. `shares` hold one outcome a bin, either of one question
+or, one question a row, of many: a row's numbers do not depend on the rows beside it.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 
 from app.domain.lanes import Array, Distribution
 
-COUNT = 1024
-"""Some three minutes a bin for a usual journey; reading off is linear inside a bin. Fewer bins cost less time."""
+COUNT = 640
+"""Four minutes a bin for a usual journey; reading off is linear inside a bin. Fewer bins cost less time."""
 
-_STEPS = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 240, 480, 960)
 MINUTE = timedelta(minutes=1)
 
-Spectrum = NDArray[np.complex128]
+_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 60, 120, 240, 480, 960)
+_SIZE = 2 * COUNT
+_NOISE = 1e-15
+"""What a transform leaves where there is nothing."""
+
+Spectra = NDArray[np.complex128]
+Codes = NDArray[np.int64]
+Positions = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +50,15 @@ class Grid:
 
     def spread(self, reference_at: datetime, distribution: Distribution) -> Array:
         """Return a distribution placed relative to an instant."""
-        first = (reference_at - self.start_at) / MINUTE + distribution.low_minutes + 0.5
-        minutes = np.arange(first, first + len(distribution.shares) - 0.5)
-        bins = np.clip(minutes / self.step_minutes, 0, COUNT).astype(np.int64)
-        counts = np.bincount(bins, weights=distribution.shares, minlength=COUNT + 1)
-        return np.asarray(counts[:COUNT], dtype=np.float64)
+        whole, part_minutes = divmod((reference_at - self.start_at) / MINUTE, self.step_minutes)
+        low, own = _binned(distribution, self.step_minutes, part_minutes)
+        first = int(whole) + low
+        shares = np.zeros(COUNT)
+        inside = own[max(-first, 0) : max(COUNT - first, 0)]
+        shares[max(first, 0) : max(first, 0) + len(inside)] = inside
+        if first < 0:
+            shares[0] += own[:-first].sum()
+        return shares
 
 
 _CERTAIN = Distribution(0, np.ones(1), "reported")
@@ -62,38 +72,59 @@ def covering(first_at: datetime, last_at: datetime) -> Grid:
 
 
 @lru_cache(maxsize=4096)
-def spectrum(distribution: Distribution, shift_minutes: float, step_minutes: int) -> Spectrum:
-    """Return the transform of a duration, `shift_minutes` longer than the distribution says.
+def _binned(distribution: Distribution, step_minutes: int, part_minutes: float) -> tuple[int, Array]:
+    """Return a distribution in bins from the one named on, relative to an instant so far inside of its bin."""
+    first = part_minutes + distribution.low_minutes + 0.5
+    bins = np.floor((first + np.arange(len(distribution.shares))) / step_minutes).astype(np.int64)
+    own = np.bincount(bins - bins[0], weights=distribution.shares).astype(np.float64)
+    return int(bins[0]), own
+
+
+@lru_cache(maxsize=512)
+def spectra(durations: tuple[Distribution, ...], shift_minutes: float, step_minutes: int) -> Spectra:
+    """Return the transforms of durations, one a row, each `shift_minutes` longer than its distribution says.
 
     Steps are split linearly between the two bins they fall between, which keeps the mean exact.
     """
-    shares = np.zeros(2 * COUNT)
-    minutes = shift_minutes + distribution.low_minutes + np.arange(len(distribution.shares))
-    position = np.maximum(minutes, 0.0) / step_minutes
-    lower = np.floor(position).astype(np.int64)
-    part = position - lower
-    inside = lower < COUNT
-    np.add.at(shares, lower[inside], (distribution.shares * (1 - part))[inside])
-    np.add.at(shares, lower[inside] + 1, (distribution.shares * part)[inside])
+    shares = np.zeros((len(durations), _SIZE))
+    for row, one in enumerate(durations):
+        minutes = shift_minutes + one.low_minutes + np.arange(len(one.shares))
+        position = np.maximum(minutes, 0.0) / step_minutes
+        lower = position.astype(np.int64)
+        part = position - lower
+        inside = lower < COUNT
+        lower, weights = lower[inside], one.shares[inside]
+        split = np.concatenate([weights * (1 - part[inside]), weights * part[inside]])
+        shares[row, : COUNT + 1] = np.bincount(np.concatenate([lower, lower + 1]), split, minlength=COUNT + 1)
     return np.fft.rfft(shares)
 
 
-def after(shares: Array, durations: Spectrum) -> Array:
-    """Return when something ends that begins as `shares` say and lasts as the spectrum says.
+def after(shares: Array, durations: Spectra, counts: Codes | None = None) -> Array:
+    """Return when things end that begin as `shares` say and last as the spectra of the same rows say.
 
-    A stack of beginnings with a stack of spectra is summed.
+    With `counts`, so many rows in turn are parts of one beginning and are summed.
     """
-    product = np.fft.rfft(shares, 2 * COUNT) * durations
-    if product.ndim == 2:
-        product = product.sum(axis=0)
-    ended: Array = np.fft.irfft(product, 2 * COUNT)[:COUNT]
-    return np.maximum(ended, 0.0)
+    product = transform(shares) * durations
+    if counts is not None:
+        product = np.add.reduceat(product, np.cumsum(counts) - counts, axis=0)
+    ended = inverse(product)
+    return np.where(ended > _NOISE, ended, 0.0)
+
+
+def transform(shares: Array) -> Spectra:
+    """Return the transforms of bins, padded so that nothing comes round from the end of the grid to its beginning."""
+    return np.fft.rfft(shares, _SIZE)
+
+
+def inverse(spectra: Spectra) -> Array:
+    """Return the bins of transforms."""
+    bins: Array = np.fft.irfft(spectra, _SIZE)[..., :COUNT]
+    return bins
 
 
 def later_of(one: Array, other: Array) -> Array:
     """Return when both of two independent things have happened."""
-    together = np.cumsum(one) * np.cumsum(other)
-    return np.diff(together, prepend=0.0)
+    return np.diff(np.cumsum(one, axis=-1) * np.cumsum(other, axis=-1), prepend=0.0, axis=-1)
 
 
 def shifted(shares: Array, bins: int) -> Array:
@@ -104,28 +135,28 @@ def shifted(shares: Array, bins: int) -> Array:
     return moved
 
 
-def quantile_position(shares: Array, share: float) -> float | None:
-    """Return where `share` of all outcomes have happened, in bins, linear inside a bin; None: never so many."""
-    return next(quantile_positions(shares, (share,)))
+def positions_of(heights: Array, wanted: Array) -> Positions:
+    """Return, row by row, where the share wanted has happened, in bins, linear inside a bin; NaN: never so many.
+
+    `heights` are cumulated shares, one question a row; `wanted` has one share a row, or several in columns.
+    """
+    columns = wanted if wanted.ndim == 2 else wanted[:, None]
+    index = np.stack([(heights < one[:, None]).sum(axis=1) for one in columns.T], axis=1)
+    reached = index < COUNT
+    index = np.where(reached, index, 0)
+    rows = np.arange(len(heights))[:, None]
+    below = np.where(index > 0, heights[rows, index - 1], 0.0)
+    share = np.maximum(heights[rows, index] - below, _NOISE)
+    found = np.where(reached, index + (columns - below) / share, np.nan)
+    return found if wanted.ndim == 2 else found[:, 0]
 
 
-def quantile_positions(shares: Array, wanted: Iterable[float]) -> Iterator[float | None]:
-    """Yield the position of each share wanted."""
-    heights = np.cumsum(shares)
-    for share in wanted:
-        if heights[-1] < share:
-            yield None
-            continue
-        index = int(heights.searchsorted(share))
-        below = float(heights[index - 1]) if index else 0.0
-        yield index + (share - below) / float(heights[index] - below)
-
-
-def share_after(shares: Array, position: float) -> float:
+def share_after(heights: Array, position: float) -> float:
     """Return the share of what is on the grid that happens later than `position`, linear inside a bin."""
     if position <= 0:
-        return float(shares.sum())
+        return float(heights[-1])
     index = int(position)
     if index >= COUNT:
         return 0.0
-    return float(shares[index + 1 :].sum() + shares[index] * (index + 1 - position))
+    below = float(heights[index - 1]) if index else 0.0
+    return float(heights[-1]) - below - float(heights[index] - below) * (position - index)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -34,6 +34,7 @@ class Distribution:
     shares: Array
     basis: str
 
+    @lru_cache(maxsize=2048)  # noqa: B019 - a distribution is kept no longer than it is asked about
     def quantile_minutes(self, share: float) -> float:
         """Return the first minute by which `share` of the outcomes have come."""
         return float(self.low_minutes + np.searchsorted(np.cumsum(self.shares), share * (1 - 1e-12)))
@@ -106,12 +107,16 @@ class Priors:
     def of(self, leg: Leg) -> LegStatistics:
         """Return the defaults of the leg's mode."""
         planned = (leg.planned_arrival_at - leg.planned_departure_at) / _MINUTE
+        return self._of(leg.mode, 0 if leg.mode == "air" else round(planned))
+
+    @lru_cache(maxsize=1024)  # noqa: B019 - there is one set of priors
+    def _of(self, mode: Mode, planned_minutes: int) -> LegStatistics:
         return LegStatistics(
-            delay=self.departure_delay[leg.mode],
-            residuals=self.transit_residuals(leg.mode, planned),
-            edges_minutes=self.air_residual_edges_minutes if leg.mode == "air" else (),
-            cancelled_share=self.cancelled_share.get(leg.mode, 0.0),
-            diverted_share=self.diverted_share.get(leg.mode, 0.0),
+            delay=self.departure_delay[mode],
+            residuals=self.transit_residuals(mode, planned_minutes),
+            edges_minutes=self.air_residual_edges_minutes if mode == "air" else (),
+            cancelled_share=self.cancelled_share.get(mode, 0.0),
+            diverted_share=self.diverted_share.get(mode, 0.0),
         )
 
     def transit_residuals(self, mode: Mode, planned_minutes: float) -> tuple[Distribution, ...]:
@@ -221,9 +226,12 @@ def hold() -> Distribution:
     return lognormal(HOLD_MEDIAN_MINUTES, HOLD_SPREAD, "default for a hold")
 
 
-def unreported_share(minutes_since: Array, by: Reporting = REPORTING) -> Array:
-    """Return how likely something that happened so many minutes ago has not been reported yet; 1 in the future."""
-    z = np.log(np.maximum(minutes_since, 1e-9) / by.median_minutes) / by.spread
+def unreported_share(minutes_since: Array, median_minutes: Array | float, spread: Array | float) -> Array:
+    """Return how likely something that happened so many minutes ago has not been reported yet; 1 in the future.
+
+    The carrier's reporting delay is lognormal, with one median and spread, or one for each entry.
+    """
+    z = np.log(np.maximum(minutes_since, 1e-9) / median_minutes) / spread
     waiting: Array = np.interp(z, _Z, _WAITING)
     return np.where(minutes_since <= 0, 1.0, waiting)
 

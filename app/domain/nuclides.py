@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -89,7 +90,12 @@ def half_life_of(product: Product) -> HalfLife | None:
     if product.half_life_s is not None:
         source = product.half_life_source or f"product {product.name}"
         return HalfLife(value_s=product.half_life_s, uncertainty_s=None, source=source)
-    known = nuclide(product.nuclide)
+    return _evaluated(product.nuclide)
+
+
+@cache
+def _evaluated(name: str) -> HalfLife:
+    known = nuclide(name)
     return HalfLife(
         value_s=known.half_life_s, uncertainty_s=known.half_life_uncertainty_s, source=known.source
     )

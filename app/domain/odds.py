@@ -104,7 +104,10 @@ def act_by(
 
 def leg_facts(journey: Journey, number: int) -> LegFacts | None:
     """Return what is known of the leg with this number."""
-    return next((facts for facts in journey.legs if facts.number == number), None)
+    for facts in journey.legs:  # a loop, for this is asked some sixty times an assessment
+        if facts.number == number:
+            return facts
+    return None
 
 
 def minutes_between(earlier_at: datetime, later_at: datetime) -> float:

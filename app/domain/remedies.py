@@ -116,7 +116,7 @@ def _is_other(departure: Departure, leg: Leg) -> bool:
 def _saved(
     forecast: Forecast, leg: Leg, departure: Departure, odds: Sequence[DoseOdds], *, at: datetime
 ) -> int:
-    arrival = _rebooked(forecast, leg, departure).at(at, explained=False)
+    arrival = _rebooked(forecast, leg, departure).at(at)
     return sum(_is_saved(one, arrival) for one in odds)
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from app.domain.alerts import Condition, Severity, climb, dose_subject
+from app.domain.alerts import Condition, Severity, climb, dose_subject, next_rungs
 from app.domain.cause_words import cause_words
 from app.domain.causes import cause_of, help_for
 from app.domain.custody import Journey
 from app.domain.odds import DoseOdds, act_by
+from app.domain.quiet import Drift
 from app.domain.remedies import computed
 from app.domain.risk import is_settled, limit_words
-from app.domain.ruling import Facts, OpenSeverity
+from app.domain.ruling import JUST_AFTER, Facts, OpenSeverity
 from app.domain.shipment import Shipment
 from app.domain.telling import name_of, numbers
 from app.domain.wording import chance
@@ -26,6 +27,18 @@ def in_plan_phase(shipment: Shipment, journey: Journey, *, at: datetime) -> bool
     return at < shipment.legs[0].planned_departure_at - PLAN_PHASE_ENDS
 
 
+def plan_phase_ends_at(facts: Facts) -> Iterator[datetime]:
+    """Yield when `arrival_after_expiry` takes over from `plan_risk`."""
+    yield facts.shipment.legs[0].planned_departure_at - PLAN_PHASE_ENDS
+
+
+def windows_end_at(facts: Facts) -> Iterator[datetime]:
+    """Yield the instants just after each dose's usable window."""
+    for odds in facts.odds:
+        if odds.plan.window.usable_until is not None:
+            yield odds.plan.window.usable_until + JUST_AFTER
+
+
 def plan_risk(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
     """Yield each dose that the plan itself leaves at risk, while it can still be changed at leisure."""
     if not in_plan_phase(facts.shipment, facts.journey, at=facts.at):
@@ -39,6 +52,16 @@ def plan_risk(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
             yield _late_arrival(facts, odds, kind="plan_risk", severity="info", threshold=threshold)
 
 
+def plan_risk_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Drift]:
+    """Yield how far each dose's odds are from opening or ending `plan_risk`."""
+    raise_at, clear_at = facts.threshold("plan_risk.info"), facts.threshold("plan_risk.clear")
+    if in_plan_phase(facts.shipment, facts.journey, at=facts.at):
+        for odds in facts.odds:
+            late = odds.late_probability or 0.0
+            stands = dose_subject(odds.plan.dose.id) in open_severity
+            yield Drift(late, down=min(clear_at, raise_at)) if stands else Drift(late, up=raise_at)
+
+
 def arrival_after_expiry(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
     """Yield each dose likely to arrive too late, from 4 hours before the first departure until delivery."""
     if in_plan_phase(facts.shipment, facts.journey, at=facts.at):
@@ -46,22 +69,50 @@ def arrival_after_expiry(facts: Facts, open_severity: OpenSeverity) -> Iterator[
     for odds in facts.odds:
         if odds.late_probability is None or odds.plan.latest_at is None or is_settled(odds, facts.journey):
             continue
-        near = odds.act_by is not None and odds.act_by - facts.at <= NEAR
-        warning = facts.threshold(f"arrival_after_expiry.warning{'_near' if near else ''}")
-        critical = facts.threshold("arrival_after_expiry.critical")
+        ladder = _ladder(facts, near=_is_near(facts, odds))
         severity = climb(
-            odds.late_probability,
-            open_severity=open_severity.get(dose_subject(odds.plan.dose.id)),
-            warning=warning,
-            critical=critical,
-            clear=facts.threshold("arrival_after_expiry.clear"),
-            critical_clear=facts.threshold("arrival_after_expiry.critical_clear"),
+            odds.late_probability, open_severity=open_severity.get(dose_subject(odds.plan.dose.id)), **ladder
         )
         if severity is not None:
-            threshold = critical if severity == "critical" else warning
             yield _late_arrival(
-                facts, odds, kind="arrival_after_expiry", severity=severity, threshold=threshold
+                facts, odds, kind="arrival_after_expiry", severity=severity, threshold=ladder[severity]
             )
+
+
+def near_at(facts: Facts) -> Iterator[datetime]:
+    """Yield when the rule begins to speak, and when each dose's last chance to act is so near that less warns."""
+    yield from plan_phase_ends_at(facts)
+    for odds in facts.odds:
+        if odds.act_by is not None:
+            yield odds.act_by - NEAR
+
+
+def arrival_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Drift]:
+    """Yield how far each dose's odds are from changing its alert."""
+    if in_plan_phase(facts.shipment, facts.journey, at=facts.at):
+        return
+    for odds in facts.odds:
+        if odds.late_probability is None or odds.plan.latest_at is None or is_settled(odds, facts.journey):
+            continue
+        stands = open_severity.get(dose_subject(odds.plan.dose.id))
+        down, up = next_rungs(stands, **_ladder(facts, near=_is_near(facts, odds)))
+        yield Drift(odds.late_probability, up=up, down=down)
+
+
+def _is_near(facts: Facts, odds: DoseOdds) -> bool:
+    return odds.act_by is not None and odds.act_by - facts.at <= NEAR
+
+
+def _ladder(facts: Facts, *, near: bool) -> dict[str, float]:
+    return _thresholds(facts, "arrival_after_expiry") | (
+        {"warning": facts.threshold("arrival_after_expiry.warning_near")} if near else {}
+    )
+
+
+def _thresholds(facts: Facts, kind: str) -> dict[str, float]:
+    return {
+        one: facts.threshold(f"{kind}.{one}") for one in ("warning", "critical", "clear", "critical_clear")
+    }
 
 
 def appointment_at_risk(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
@@ -74,27 +125,37 @@ def appointment_at_risk(facts: Facts, open_severity: OpenSeverity) -> Iterator[C
         late, subject = odds.appointment_late_probability, dose_subject(odds.plan.dose.id)
         if late is None or is_settled(odds, facts.journey) or _is_lost(facts, odds, open_severity):
             continue
-        warning, critical = (facts.threshold(f"appointment_at_risk.{one}") for one in ("warning", "critical"))
-        severity = climb(
-            late,
-            open_severity=open_severity.get(subject),
-            warning=warning,
-            critical=critical,
-            clear=facts.threshold("appointment_at_risk.clear"),
-            critical_clear=facts.threshold("appointment_at_risk.critical_clear"),
-        )
+        ladder = _thresholds(facts, "appointment_at_risk")
+        severity = climb(late, open_severity=open_severity.get(subject), **ladder)
         if severity is not None:
-            threshold = critical if severity == "critical" else warning
-            yield _late_for_appointment(facts, odds, severity=severity, threshold=threshold)
+            yield _late_for_appointment(facts, odds, severity=severity, threshold=ladder[severity])
+
+
+def appointment_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Drift]:
+    """Yield how far each dose's odds are from changing its alert, or from handing it over as lost and back."""
+    for odds in facts.odds:
+        late, subject = odds.appointment_late_probability, dose_subject(odds.plan.dose.id)
+        if late is None or is_settled(odds, facts.journey):
+            continue
+        lost, lost_from = odds.late_probability or 0.0, _lost_from(facts, odds, open_severity)
+        if _is_lost(facts, odds, open_severity):
+            yield Drift(lost, down=lost_from)
+            continue
+        yield Drift(lost, up=lost_from)
+        down, up = next_rungs(open_severity.get(subject), **_thresholds(facts, "appointment_at_risk"))
+        yield Drift(late, up=up, down=down)
 
 
 def _is_lost(facts: Facts, odds: DoseOdds, open_severity: OpenSeverity) -> bool:
     until = odds.plan.window.usable_until
     if until is not None and facts.at > until:
         return True
+    return (odds.late_probability or 0.0) >= _lost_from(facts, odds, open_severity)
+
+
+def _lost_from(facts: Facts, odds: DoseOdds, open_severity: OpenSeverity) -> float:
     ours = dose_subject(odds.plan.dose.id) in open_severity
-    key = "critical" if ours else "critical_clear"
-    return (odds.late_probability or 0.0) >= facts.threshold(f"arrival_after_expiry.{key}")
+    return facts.threshold(f"arrival_after_expiry.{'critical' if ours else 'critical_clear'}")
 
 
 def dose_expired(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:

@@ -7,7 +7,13 @@ from app.domain.alerts import Condition, OpenAlert
 from app.domain.devices import AFTER_ARRIVAL, about_device, by_device, left_plant_at
 from app.domain.readings import instant, microseconds
 from app.domain.rules_excursion import excursion_wakes_at, temperature_excursion
-from app.domain.rules_package import battery_low, packaging_expiring, tamper
+from app.domain.rules_package import (
+    battery_drifts,
+    battery_low,
+    packaging_drifts,
+    packaging_expiring,
+    tamper,
+)
 from app.domain.ruling import Facts, OpenSeverity, Rule
 from app.domain.thermal import SeriesThermal
 from app.domain.thermal_silence import (
@@ -126,24 +132,26 @@ DEVICE_RULES: tuple[Rule, ...] = (
         kind="temperature_excursion",
         judge=temperature_excursion,
         silent_in=frozenset(),
-        reads_odds=False,
         wakes_at=excursion_wakes_at,
     ),
     Rule(
         kind="device_silent",
         judge=device_silent,
         silent_in=AFTER_ARRIVAL,
-        reads_odds=False,
         wakes_at=silent_wakes_at,
     ),
     Rule(
         kind="logger_not_read",
         judge=logger_not_read,
         silent_in=frozenset(),
-        reads_odds=False,
         wakes_at=logger_wakes_at,
     ),
-    Rule(kind="packaging_expiring", judge=packaging_expiring, silent_in=AFTER_ARRIVAL, reads_odds=True),
-    Rule(kind="tamper", judge=tamper, silent_in=frozenset(), reads_odds=False),
-    Rule(kind="battery_low", judge=battery_low, silent_in=AFTER_ARRIVAL, reads_odds=True),
+    Rule(
+        kind="packaging_expiring",
+        judge=packaging_expiring,
+        silent_in=AFTER_ARRIVAL,
+        drifts=packaging_drifts,
+    ),
+    Rule(kind="tamper", judge=tamper, silent_in=frozenset()),
+    Rule(kind="battery_low", judge=battery_low, silent_in=AFTER_ARRIVAL, drifts=battery_drifts),
 )

@@ -7,7 +7,9 @@ import numpy as np
 
 from app.domain.alerts import SHIPMENT, Cause, Condition
 from app.domain.devices import about_device, by_device, device_subject, left_plant_at
+from app.domain.eta import Arrival
 from app.domain.odds import worst_of
+from app.domain.quiet import Drift
 from app.domain.readings import CHANNELS, instant, microseconds
 from app.domain.ruling import Facts, OpenSeverity, threshold_of
 from app.domain.shipment import DeviceAssignment, Shipment
@@ -17,6 +19,9 @@ BATTERY_BEYOND_ARRIVAL = timedelta(hours=24)
 BATTERY_EASE = timedelta(hours=2)
 PACKAGING_EASE = timedelta(hours=1)
 """An open alert needs this much room before it clears, so that it does not flap. Source: our convention."""
+
+LAST_TENTH = 0.1
+"""What of all arrivals comes after p90."""
 
 
 _SAID = {"light_lux": "light {:g} lux", "shock_g": "shock {:g} g", "tilt_deg": "tilt {:g}°"}
@@ -47,6 +52,20 @@ def packaging_expiring(facts: Facts, open_severity: OpenSeverity) -> Iterator[Co
         },
         what_would_help=("Re-ice the package on the way, or bring it in sooner.",),
     )
+
+
+def packaging_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Drift]:
+    """Yield how far the arrival's last tenth is from the end of the packaging's time."""
+    package = facts.shipment.package
+    if facts.arrival is None or package is None or not package.packed_at or not package.qualified_hours:
+        return
+    ends_at = package.packed_at + timedelta(hours=package.qualified_hours)
+    yield _of_last_tenth(facts.arrival, ends_at - PACKAGING_EASE if SHIPMENT in open_severity else ends_at)
+
+
+def _of_last_tenth(arrival: Arrival, bound_at: datetime) -> Drift:
+    late = arrival.probability_after(bound_at)
+    return Drift(late, down=LAST_TENTH) if late > LAST_TENTH else Drift(late, up=LAST_TENTH)
 
 
 def tamper(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:
@@ -103,6 +122,20 @@ def battery_low(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition
             evidence={"battery_pct": percent},
             help_=("Have the device changed where the package is next handed over.",),
         )
+
+
+def battery_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Drift]:
+    """Yield how far the arrival's last tenth is from the day before each battery is empty."""
+    if facts.arrival is None:
+        return
+    for device_id, several in by_device(facts).items():
+        levels = [one.battery for one in several if one.battery is not None]
+        empty_at = max(levels, key=lambda one: one.at).empty_at if levels else None
+        if empty_at is not None:
+            ease = BATTERY_EASE if device_subject(device_id) in open_severity else timedelta(0)
+            yield _of_last_tenth(facts.arrival, empty_at - BATTERY_BEYOND_ARRIVAL - ease)
+            unknown = facts.arrival.unknown_probability
+            yield Drift(unknown, down=LAST_TENTH) if unknown > LAST_TENTH else Drift(unknown, up=LAST_TENTH)
 
 
 def disturbance_limits(device: DeviceAssignment, shipment: Shipment) -> dict[str, float]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from app.domain import stalls, takeovers
 from app.domain.alerts import SHIPMENT, Cause, Condition
 from app.domain.causes import held, missed_connection
-from app.domain.odds import minutes_between
+from app.domain.odds import leg_facts, minutes_between
 from app.domain.ruling import JUST_AFTER, Facts, OpenSeverity
 from app.domain.telling import about_shipment
 
@@ -36,6 +36,14 @@ def connection_missed(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Co
     )
 
 
+def departures_due_at(facts: Facts) -> Iterator[datetime]:
+    """Yield the instant just after each departure is due, by the carrier's word or the plan's."""
+    for leg in facts.shipment.legs:
+        own = leg_facts(facts.journey, leg.number)
+        estimate = own.estimated_departure_at if own else None
+        yield (estimate or leg.planned_departure_at) + JUST_AFTER
+
+
 def hold(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:
     """Yield a reported hold, or a stay in customs beyond what is usual there."""
     limit = timedelta(hours=facts.threshold("hold.customs_hours"))
@@ -60,6 +68,12 @@ def hold(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:
         held_minutes=minutes_between(began_at, facts.at),
         limit_minutes=limit / timedelta(minutes=1) if trouble.cause.kind == "customs" else None,
     )
+
+
+def customs_too_long_at(facts: Facts) -> Iterator[datetime]:
+    """Yield the instant just after a stay in customs has lasted as long as is usual there."""
+    if facts.journey.customs_since is not None:
+        yield facts.journey.customs_since + facts.hours("hold.customs_hours") + JUST_AFTER
 
 
 def stalled(facts: Facts, _open_severity: OpenSeverity) -> Iterator[Condition]:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from app.domain.alerts import SHIPMENT, AlertKey, Cause, Condition, Severity
 from app.domain.custody import Journey
 from app.domain.eta import Arrival, Forecast
 from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.odds import DoseOdds
+from app.domain.quiet import Drift
 from app.domain.risk import NO_ARRIVAL
 from app.domain.shipment import Shipment
 from app.domain.site_time import site_text
@@ -93,6 +95,8 @@ class Facts:
 OpenSeverity = Mapping[str, Severity]
 """Subject → the severity now open for the rule's kind: what hysteresis needs to know."""
 
+NONE_OPEN: OpenSeverity = MappingProxyType({})
+
 
 def _never(_facts: Facts) -> Iterable[datetime]:
     return ()
@@ -100,17 +104,18 @@ def _never(_facts: Facts) -> Iterable[datetime]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One kind of alert: how it is judged, in which states it is silent, and whether it reads the odds.
+    """One kind of alert: how it is judged, in which states it is silent, and how time alone changes its answer.
 
-    `wakes_at` names the instants at which time alone may change the answer of a rule that does not read the odds.
+    `wakes_at` names the instants at which it may. A rule that reads the odds has `drifts`, which say how far which
+    probability is from changing it, given what now stands; the rule is looked at again at each of its instants.
     A rule that `speaks_always` runs in states where the shipment has ended elsewhere, too.
     """
 
     kind: str
     judge: Callable[[Facts, OpenSeverity], Iterable[Condition]]
     silent_in: frozenset[str]
-    reads_odds: bool
     wakes_at: Callable[[Facts], Iterable[datetime]] = _never
+    drifts: Callable[[Facts, OpenSeverity], Iterable[Drift]] | None = None
     speaks_always: bool = False
 
 
@@ -132,20 +137,27 @@ class Findings:
 
 def run_rules(rules: tuple[Rule, ...], facts: Facts, open_severity: Mapping[AlertKey, Severity]) -> Findings:
     """Run every rule that speaks in this state; one that raises becomes `rule_error` and stops no other."""
-    over = facts.journey.state in NO_ARRIVAL
+    over, standing = facts.journey.state in NO_ARRIVAL, by_kind(open_severity)
     conditions: list[Condition] = []
     failures: list[Failure] = []
     for rule in rules:
         if facts.journey.state in rule.silent_in or (over and not rule.speaks_always):
             continue
-        mine = {subject: severity for (kind, subject), severity in open_severity.items() if kind == rule.kind}
         try:
-            conditions.extend(list(rule.judge(facts, mine)))
+            conditions.extend(list(rule.judge(facts, standing.get(rule.kind, NONE_OPEN))))
         except Exception as error:  # noqa: BLE001 - the loop's edge: told as an alert, reported by the caller
             failures.append(Failure(kind=rule.kind, error=f"{type(error).__name__}: {error}"))
     if failures:
         conditions.append(_rule_error(failures))
     return Findings(conditions=tuple(conditions), failures=tuple(failures))
+
+
+def by_kind(open_severity: Mapping[AlertKey, Severity]) -> dict[str, OpenSeverity]:
+    """Return the severities of each kind, by subject."""
+    found: dict[str, dict[str, Severity]] = {}
+    for (kind, subject), severity in open_severity.items():
+        found.setdefault(kind, {})[subject] = severity
+    return dict(found)
 
 
 def _rule_error(failures: list[Failure]) -> Condition:

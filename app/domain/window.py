@@ -7,6 +7,7 @@ administration minutes taken off. Exactly at a bound is inside.
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from app.domain.decay import activity_at, decayed_to, volume_to_draw_ml
@@ -52,9 +53,13 @@ def activity_bounds(dose: Dose, product: Product) -> tuple[float | None, float |
         return None, None
     if product.draw == "by_volume":
         return dose.prescribed_activity_mbq, None
-    prescribed = exact(dose.prescribed_activity_mbq)
-    floor = float(prescribed * (1 - exact(product.lower_tolerance)))
-    upper = product.upper_tolerance
+    return _tolerated(dose.prescribed_activity_mbq, product.lower_tolerance, product.upper_tolerance)
+
+
+@lru_cache(maxsize=4096)
+def _tolerated(prescribed_mbq: float, lower: float, upper: float | None) -> tuple[float, float | None]:
+    prescribed = exact(prescribed_mbq)
+    floor = float(prescribed * (1 - exact(lower)))
     return floor, None if upper is None else float(prescribed * (1 + exact(upper)))
 
 

@@ -55,10 +55,11 @@ async def test_silence_alone_is_told_when_it_is_due_and_a_reading_ends_it(api: A
     shipment = await carried(api)
     await read(api, (8, 5.0))
 
-    wake_at = await due_at(api, shipment)
-    api.clock.set(wake_at)
-    await api.assess()
-    (silent,) = await alerts(api, "device_silent")
+    while not (told := await alerts(api, "device_silent")):
+        wake_at = await due_at(api, shipment)
+        api.clock.set(wake_at)
+        await api.assess()
+    (silent,) = told
     api.clock.advance(hours=1)
     await api.assess()
     (worse,) = await alerts(api, "device_silent")

@@ -6,14 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
+from app.domain import eta
 from app.domain.bedside import DoseCare
 from app.domain.custody import Journey, LegFacts, Position
-from app.domain.eta import Arrival, Contribution, Forecast
+from app.domain.eta import Arrival, Forecast
 from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.observation import Event
 from app.domain.odds import DoseOdds, DosePlan, dose_plans, odds_of
+from app.domain.quiet import Drift
 from app.domain.readings import CHANNELS, ReadingColumns, microseconds
+from app.domain.segments import Contribution
 from app.domain.shipment import Dose, Leg, Place, Product, Shipment, Site
 
 DAY = datetime(2026, 1, 6, tzinfo=UTC)  # a Tuesday
@@ -155,6 +159,7 @@ class Uniform:
     planned_at: datetime = PLANNED
     contributions: tuple[Contribution, ...] = ()
     lanes_version: int = 0
+    quiet: "SlippingQuiet | None" = None
 
     def quantile(self, share: float) -> datetime:
         return self.first_at + share * (self.last_at - self.first_at)
@@ -190,22 +195,38 @@ def arrived(when: datetime) -> Arrival:
     return cast(Arrival, Uniform(when, when, arrived_at=when))
 
 
+@dataclass(frozen=True)
+class SlippingQuiet:
+    """When a slipping hour reaches a probability: nothing is late before 60 minutes of silence, all is after 120."""
+
+    at: datetime
+    silent_from: datetime
+    until: datetime | None = None
+
+    def reached_at(self, drift: Drift) -> datetime | None:
+        if drift.up is None or drift.probability >= drift.up:
+            return None
+        if drift.probability > 0.0:
+            return max(self.at, self.silent_from) + (drift.up - drift.probability) * HOUR
+        late_at = self.silent_from + HOUR
+        return late_at if self.at < late_at else late_at + MINUTE if self.at == late_at else None
+
+
 @dataclass
 class Slipping:
-    """A forecast that slips a minute for each minute of silence after `silent_from`; it counts its looks."""
+    """A forecast that slips a minute for each minute of silence after `silent_from`."""
 
     first_at: datetime = PLANNED
     last_at: datetime = PLANNED + HOUR
     silent_from: datetime = DEPARTURE
-    looks: int = 0
     shipment: Shipment = field(default_factory=lambda: a_shipment())
     journey: Journey = field(default_factory=lambda: a_journey())
     lanes: LaneStatistics = PRIORS
 
-    def at(self, at: datetime, *, known_at: datetime | None = None, explained: bool = True) -> Arrival:
-        self.looks += 1
+    def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
         slip = max((known_at or at) - self.silent_from, timedelta(0))
-        return cast(Arrival, Uniform(self.first_at + slip, self.last_at + slip))
+        quiet = SlippingQuiet(at, self.silent_from)
+        return cast(Arrival, Uniform(self.first_at + slip, self.last_at + slip, quiet=quiet))
 
     def steady_until(self, at: datetime) -> datetime:
         return max(at, self.silent_from)
@@ -239,20 +260,24 @@ class Settled:
     journey: Journey = field(default_factory=lambda: a_journey())
     lanes: LaneStatistics = PRIORS
 
-    def at(self, at: datetime, *, known_at: datetime | None = None, explained: bool = True) -> Arrival:
+    def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
         return arrived(self.arrived_at)
 
     def steady_until(self, at: datetime) -> datetime:
         return at
 
 
-def forecaster(slipping: Slipping) -> Any:
-    """Stand in for `eta.forecast`: slipping until delivered, and on time (12:00 to 13:00) once departed."""
+def foretold(monkeypatch: pytest.MonkeyPatch, made: Any) -> None:
+    """Let every shipment be told by this forecast: until delivered, and on time (12:00 to 13:00) once departed."""
 
     def forecast(_shipment: Shipment, journey: Journey, _lanes: Any) -> Any:
         if journey.delivered_at is not None:
             return Settled(journey.delivered_at)
         departed = any(facts.departed_at for facts in journey.legs)
-        return replace(slipping, silent_from=at("23:00")) if departed else slipping
+        return replace(made, silent_from=at("23:00")) if departed else made
 
-    return forecast
+    def arrivals(asked: Iterable[tuple[Any, datetime]], *, known_at: datetime | None = None) -> list[Arrival]:
+        return [one.at(at, known_at=known_at) for one, at in asked]
+
+    monkeypatch.setattr(eta, "forecast", forecast)
+    monkeypatch.setattr(eta, "arrivals", arrivals)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from app.domain import eta
 from app.domain.announcing import Interval, eta_left, news_of, standing_of
 from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.lanes import PRIORS
@@ -20,10 +19,8 @@ TOLD: Interval = ("2026-01-06T12:06:00.000Z", "2026-01-06T12:30:00.000Z", "2026-
 
 
 @pytest.fixture(autouse=True)
-def slipping(monkeypatch: pytest.MonkeyPatch) -> Slipping:
-    forecast = Slipping()
-    monkeypatch.setattr(eta, "forecast", made.forecaster(forecast))
-    return forecast
+def slipping(monkeypatch: pytest.MonkeyPatch) -> None:
+    made.foretold(monkeypatch, Slipping())
 
 
 def assessed(clock: str, *events: Any) -> Assessment:

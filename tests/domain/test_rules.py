@@ -9,10 +9,10 @@ import pytest
 
 from app.domain.alerts import AlertKey, Cause, Condition, Severity
 from app.domain.custody import LegFacts
-from app.domain.eta import Contribution
 from app.domain.rules import RULES
 from app.domain.rules_arrival import in_plan_phase
 from app.domain.ruling import Facts, OpenSeverity, Rule, run_rules
+from app.domain.segments import Contribution
 from tests.domain import made
 from tests.domain.made import DEPARTURE, USABLE_UNTIL, a_journey, a_leg, a_product, a_shipment, arriving, at
 
@@ -283,7 +283,7 @@ def half_broken(given: Facts, _open: OpenSeverity) -> Iterator[Condition]:
 
 
 def a_rule(judge: Any) -> Rule:
-    return Rule(kind="stalled", judge=judge, silent_in=frozenset(), reads_odds=False)
+    return Rule(kind="stalled", judge=judge, silent_in=frozenset())
 
 
 @pytest.mark.parametrize("judge", [broken, half_broken])

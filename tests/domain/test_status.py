@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from app.domain import assessment as module
-from app.domain import eta
 from app.domain.alerts import OpenAlert, Severity
 from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.bedside import Assay
@@ -38,7 +37,7 @@ THERMAL_FIELDS = {
 
 @pytest.fixture(autouse=True)
 def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eta, "forecast", made.forecaster(Slipping()))
+    made.foretold(monkeypatch, Slipping())
 
 
 def told(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.domain.assessment import assess
+from app.domain.assessment import judge
 from app.store.tables import shipment, shipment_view
 from tests.support.api import Api
 
@@ -21,9 +21,9 @@ async def test_requests_are_answered_while_shipments_are_judged(
     def slow(*given: Any, **named: Any) -> Any:
         begun.set()
         assert let.wait(timeout=30)
-        return assess(*given, **named)
+        return judge(*given, **named)
 
-    monkeypatch.setattr("app.pipeline.assess.assess", slow)
+    monkeypatch.setattr("app.pipeline.assess.judge", slow)
     assessing = asyncio.create_task(api.assess())
     await asyncio.to_thread(begun.wait, 30)
 

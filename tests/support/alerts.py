@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.domain.alerts import Cause, Condition, Severity
-from app.domain.assessment import assess
+from app.domain.assessment import judge
 from app.domain.rules import RULES
 from app.domain.ruling import Facts, OpenSeverity, Rule
 from app.pipeline import assess as assessor
@@ -42,9 +42,9 @@ class Sensor:
 
 def with_rule(monkeypatch: pytest.MonkeyPatch, rule: Any, *, kind: str = SILENT) -> None:
     """Let the assessor run one more rule."""
-    more = Rule(kind=kind, judge=rule, silent_in=frozenset(), reads_odds=False)
+    more = Rule(kind=kind, judge=rule, silent_in=frozenset())
     others = tuple(one for one in RULES if one.kind != kind)
-    monkeypatch.setattr(assessor, "assess", partial(assess, rules=(*others, more)))
+    monkeypatch.setattr(assessor, "judge", partial(judge, rules=(*others, more)))
 
 
 async def walk(api: Api, until_h: float, *, step_minutes: float = 10) -> None:

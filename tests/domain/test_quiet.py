@@ -1,0 +1,134 @@
+"""How long silence may last: never longer than a probability takes to get anywhere, and seldom much less."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+
+from app.domain.alerts import climb, next_rungs
+from app.domain.custody import LegFacts
+from app.domain.eta import Forecast, arrivals, forecast
+from app.domain.grids import COUNT, Grid
+from app.domain.lanes import PRIORS, Reporting
+from app.domain.quiet import Drift, Quiet, quiet_shares
+from app.domain.shipment import Leg
+from tests.domain.made import DAY, a_journey, a_leg, a_shipment, at, two_legs
+
+MINUTE = timedelta(minutes=1)
+AT_ONCE = Reporting(median_minutes=1e-6, spread=0.01, estimate_weight=0.5, estimate_spread_minutes=10.0)
+FIRST, SECOND = two_legs()
+
+
+def of(*legs: Leg, departed: timedelta | None = None, **journey: object) -> Forecast:
+    facts = [LegFacts(number=leg.number) for leg in legs]
+    if departed is not None:
+        facts[0] = LegFacts(number=1, departed_at=legs[0].planned_departure_at + departed)
+    return forecast(a_shipment(legs=legs), a_journey(legs=tuple(facts), **journey))
+
+
+SILENT = {
+    "a flight": of(a_leg()),
+    "a road leg": of(a_leg(mode="road")),
+    "road before a flight": of(replace(FIRST, mode="road"), SECOND),
+    "a flight under way": of(a_leg(), departed=20 * MINUTE),
+    "the first of two under way": of(FIRST, SECOND, departed=10 * MINUTE),
+    "held at the airport": of(a_leg(), held_since=at("08:00")),
+}
+
+
+def test_what_is_heard_of_at_once_leaves_only_what_has_not_happened() -> None:
+    """By hand: half happens in bin 2, a quarter in bin 5, a quarter never; nothing follows."""
+    happens = np.zeros((1, COUNT))
+    happens[0, 2], happens[0, 5] = 0.5, 0.25
+    nothing = np.zeros((1, COUNT + 1), dtype=np.complex128)
+
+    (shares,) = quiet_shares(
+        happens,
+        np.array([0.25]),
+        steps_minutes=[4],
+        first=[AT_ONCE],
+        then=[AT_ONCE],
+        durations=nothing,
+    )
+
+    assert shares[[0, 2, 3, 5, 6, 20]] == pytest.approx([1.0, 1.0, 0.5, 0.5, 0.25, 0.25])
+
+
+def test_a_probability_is_bounded_by_the_silence_that_is_left() -> None:
+    """Of ten percent now, twenty are reached when half of the silence is left, and never what needs a fifth."""
+    shares = np.maximum(1.0 - np.arange(COUNT) / 100, 0.25)
+    quiet = Quiet(Grid(DAY, 1), shares, 1.0)
+
+    assert quiet.reached_at(Drift(0.10, up=0.20)) == DAY + 50 * MINUTE
+    assert quiet.reached_at(Drift(0.90, down=0.80)) == DAY + 50 * MINUTE
+    assert quiet.reached_at(Drift(0.10, up=0.50)) is None
+    assert quiet.reached_at(Drift(0.0, up=0.50)) is None
+    assert quiet.reached_at(Drift(0.6, up=0.50)) is None
+
+
+@pytest.mark.parametrize("name", SILENT)
+@pytest.mark.parametrize("slack_minutes", [30, 120, 400])
+def test_no_probability_gets_anywhere_before_silence_allows_it(name: str, slack_minutes: int) -> None:
+    """Whatever is asked for, on the way up or down, the look comes before, or within a bin of, the change."""
+    silent = SILENT[name]
+    bound_at = silent.planned_at + slack_minutes * MINUTE
+    instants = [DAY + timedelta(minutes=minute) for minute in range(480, 1200, 7)]
+    told = arrivals([(silent, one) for one in instants])
+    late = [one.probability_after(bound_at) for one in told]
+
+    for now in range(0, len(instants), 5):
+        quiet = told[now].quiet
+        assert quiet is not None
+        for far in (0.02, 0.1, 0.3):
+            drift = Drift(late[now], up=late[now] + far, down=late[now] - far)
+            reached_at = quiet.reached_at(drift) or datetime.max.replace(tzinfo=DAY.tzinfo)
+            until = min(reached_at, quiet.until or reached_at)
+            before = [p for p, one in zip(late, instants, strict=True) if instants[now] < one < until]
+            assert all(late[now] - far - 5e-3 < p < late[now] + far + 5e-3 for p in before)
+
+
+def test_looks_come_seldom_while_there_is_time() -> None:
+    silent = SILENT["a road leg"]
+    bound_at = silent.planned_at + 120 * MINUTE
+    looks, when = 0, silent.shipment.legs[0].planned_departure_at
+
+    while (told := silent.at(when)).probability_after(bound_at) < 0.2:
+        assert told.quiet is not None
+        reached_at = told.quiet.reached_at(Drift(told.probability_after(bound_at), up=0.2))
+        assert reached_at is not None
+        when, looks = max(reached_at, when + MINUTE), looks + 1
+
+    assert looks < 20
+
+
+def test_many_are_asked_side_by_side_and_answered_as_if_alone() -> None:
+    asked = [
+        (one, at("10:00") + minutes * MINUTE) for one in SILENT.values() for minutes in range(0, 180, 23)
+    ]
+
+    together, alone = arrivals(asked), [one.at(when) for one, when in asked]
+
+    for one, other in zip(together, alone, strict=True):
+        assert replace(one, heights=None, quiet=None) == replace(other, heights=None, quiet=None)
+        assert np.array_equal(one.heights, other.heights)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("severity", [None, "warning", "critical"])
+@pytest.mark.parametrize("clear", [0.1, 0.25])
+def test_the_next_rungs_are_where_the_ladder_is_left(severity: str | None, clear: float) -> None:
+    ladder = {"warning": 0.2, "critical": 0.5, "clear": clear, "critical_clear": 0.35}
+
+    down, up = next_rungs(severity, **ladder)  # type: ignore[arg-type]
+
+    for value in np.linspace(0.0, 1.0, 101).round(2):
+        if (down is None or value >= down) and (up is None or value < up):
+            assert climb(float(value), open_severity=severity, **ladder) == severity  # type: ignore[arg-type]
+    if up is not None:
+        assert climb(up, open_severity=severity, **ladder) != severity  # type: ignore[arg-type]
+    if down is not None:
+        assert climb(down - 1e-9, open_severity=severity, **ladder) != severity  # type: ignore[arg-type]
+
+
+def test_priors_are_asked_for_once() -> None:
+    assert PRIORS.of(a_leg()) is PRIORS.of(a_leg(number=2))
