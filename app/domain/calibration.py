@@ -7,18 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from app.domain.eta import Arrival
-
-Horizon = str
-
-_HORIZONS: Final = (
-    (timedelta(hours=24), "more than 24 h"),
-    (timedelta(hours=6), "6 to 24 h"),
-    (timedelta(hours=2), "2 to 6 h"),
-    (timedelta(0), "up to 2 h"),
-)
-OVERDUE: Final = "overdue"
-HORIZONS: Final = (*(name for _, name in _HORIZONS), OVERDUE)
-"""How long before the planned delivery a forecast was made. Source: our convention."""
+from app.domain.horizons import HORIZONS, Horizon
 
 CHANGED: Final = timedelta(minutes=15)
 KEPT_MAX: Final = 6
@@ -55,12 +44,6 @@ class Settled:
     late_probability: float | None
     latest_at: datetime | None
     arrived_at: datetime | None
-
-
-def horizon_of(planned_at: datetime, at: datetime) -> Horizon:
-    """Return which horizon an instant lies in."""
-    left = planned_at - at
-    return next((name for bound, name in _HORIZONS if left > bound or left == bound == timedelta(0)), OVERDUE)
 
 
 def is_news(last: Forecasted | None, arrival: Arrival) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from app.domain import grids
 from app.domain.chain import Way, walk
+from app.domain.correction import InForce
 from app.domain.custody import Journey, LegFacts
 from app.domain.grids import MINUTE, Grid
 from app.domain.lanes import PRIORS, Array, LaneStatistics
@@ -23,6 +24,7 @@ from app.domain.segments import Contribution, Question
 from app.domain.shipment import Leg, Shipment
 from app.domain.whereabouts import Sighted, sighted
 
+_QUANTILES = ("p10_at", "p50_at", "p90_at")
 _TOLD = np.array([0.1, 0.5, 0.9])
 
 
@@ -42,6 +44,10 @@ class Arrival:
     heights: Array | None = None
     """Bin by bin of the grid, the share of all outcomes that have arrived by its end."""
     quiet: Quiet | None = None
+    corrected: InForce | None = None
+    """How past outcomes correct it; None: not at all. All that is told is read off the corrected heights."""
+    uncorrected: Array | None = None
+    """The heights as computed, before any correction."""
 
     def probability_after(self, instant: datetime | None) -> float:
         """Return P(arrival > instant); what has no known arrival is late. 0 without a bound."""
@@ -78,6 +84,14 @@ class Forecast:
         heard_at = max(known_at or at, at)
         return Question(self.shipment.legs, self.journey, self.lanes, self.sighted, at, heard_at)
 
+    def corrected(self, at: datetime) -> InForce | None:
+        """Return how past outcomes correct the arrival as seen at `at`."""
+        by = self.lanes.correction
+        if by is None:
+            return None
+        heard_at = self.journey.progressed_at or self.shipment.registered_at
+        return by.in_force(self.planned_at, heard_at=heard_at, at=at)
+
     def steady_until(self, at: datetime) -> datetime:
         """Return until when hearing nothing leaves the arrival as it is; `at` itself once silence tells."""
         first = self.shipment.legs[0]
@@ -86,7 +100,9 @@ class Forecast:
             return at
         due_at = _facts(self.journey, first).estimated_departure_at or first.planned_departure_at
         delay = self.lanes.of(first).delay
-        return max(at, min(due_at, first.planned_departure_at) + delay.quantile_minutes(0.001) * MINUTE)
+        until = max(at, min(due_at, first.planned_departure_at) + delay.quantile_minutes(0.001) * MINUTE)
+        by = self.lanes.correction
+        return until if by is None else by.steady_until(self.planned_at, at=at, until=until)
 
 
 def forecast(shipment: Shipment, journey: Journey, lane_statistics: LaneStatistics = PRIORS) -> Forecast:
@@ -100,7 +116,7 @@ def arrivals(
     """Return each arrival as seen at its instant; it does not depend on what is asked beside it."""
     open_still = [(one, at) for one, at in asked if one.journey.delivered_at is None]
     ways = walk([one.question(at, known_at=known_at) for one, at in open_still])
-    expected = iter(_expected([one for one, _ in open_still], ways))
+    expected = iter(_expected(open_still, ways))
     return [next(expected) if one.journey.delivered_at is None else _delivered(one) for one, _ in asked]
 
 
@@ -118,31 +134,37 @@ def _delivered(forecast: Forecast) -> Arrival:
     )
 
 
-def _expected(forecasts: Sequence[Forecast], ways: Sequence[Way]) -> list[Arrival]:
+def _expected(asked: Sequence[tuple[Forecast, datetime]], ways: Sequence[Way]) -> list[Arrival]:
     if not ways:
         return []
-    heights = np.stack([way.heights for way in ways])
-    positions = grids.positions_of(heights, np.broadcast_to(_TOLD, (len(ways), len(_TOLD))))
+    corrected = [one.corrected(at) for one, at in asked]
+    heights = np.stack(
+        [
+            way.heights if by is None else by.moved(way.heights)
+            for way, by in zip(ways, corrected, strict=True)
+        ]
+    )
+    positions = grids.positions_of(heights, np.broadcast_to(_TOLD, (len(ways), len(_TOLD)))).tolist()
     return [
-        _read_off(one, way, *own) for one, way, own in zip(forecasts, ways, positions.tolist(), strict=True)
+        Arrival(
+            **{name: _instant(way, position) for name, position in zip(_QUANTILES, own, strict=True)},
+            planned_at=one.planned_at,
+            arrived_at=None,
+            unknown_probability=min(max(1.0 - float(way.heights[-1]), 0.0), 1.0),
+            contributions=way.contributions,
+            lanes_version=one.lanes.version,
+            grid=way.grid,
+            heights=told,
+            quiet=way.quiet,
+            corrected=by,
+            uncorrected=way.heights,
+        )
+        for (one, _), way, by, told, own in zip(asked, ways, corrected, heights, positions, strict=True)
     ]
 
 
-def _read_off(forecast: Forecast, way: Way, *positions: float) -> Arrival:
-    low, middle, high = (None if math.isnan(one) else way.grid.instant(one) for one in positions)
-    return Arrival(
-        p10_at=low,
-        p50_at=middle,
-        p90_at=high,
-        planned_at=forecast.planned_at,
-        arrived_at=None,
-        unknown_probability=min(max(1.0 - float(way.heights[-1]), 0.0), 1.0),
-        contributions=way.contributions,
-        lanes_version=forecast.lanes.version,
-        grid=way.grid,
-        heights=way.heights,
-        quiet=way.quiet,
-    )
+def _instant(way: Way, position: float) -> datetime | None:
+    return None if math.isnan(position) else way.grid.instant(position)
 
 
 def _facts(journey: Journey, leg: Leg) -> LegFacts:

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.correction import Correction
 from app.domain.shipment import Leg, Mode
 from app.domain.timetable import Departure
 
@@ -71,6 +72,10 @@ class LaneStatistics(Protocol):
     def version(self) -> str:
         """The name."""
 
+    @property
+    def correction(self) -> Correction | None:
+        """How past outcomes correct the levels of a forecast; None: not at all."""
+
     def of(self, leg: Leg) -> LegStatistics:
         """Return what is known of legs like this one."""
 
@@ -103,6 +108,11 @@ class Priors:
     air_residual_edges_minutes: tuple[float, ...]
     cancelled_share: Mapping[str, float]
     diverted_share: Mapping[str, float]
+
+    @property
+    def correction(self) -> None:
+        """Nothing: no outcome is known."""
+        return
 
     def of(self, leg: Leg) -> LegStatistics:
         """Return the defaults of the leg's mode."""

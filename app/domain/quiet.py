@@ -8,17 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from app.domain import grids, lanes
+from app.domain.drift import Drift
 from app.domain.grids import COUNT, Grid, Spectra
 from app.domain.lanes import Array, Reporting
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """A probability that a rule reads, and where its answer changes: at `up` and above, or below `down`."""
-
-    probability: float
-    up: float | None = None
-    down: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from app.domain.alerts import Condition, Severity, climb, dose_subject, next_run
 from app.domain.cause_words import cause_words
 from app.domain.causes import cause_of, help_for
 from app.domain.custody import Journey
+from app.domain.drift import Drift
 from app.domain.odds import DoseOdds, act_by
-from app.domain.quiet import Drift
 from app.domain.remedies import computed
 from app.domain.risk import is_settled, limit_words
 from app.domain.ruling import JUST_AFTER, Facts, OpenSeverity

@@ -7,9 +7,9 @@ import numpy as np
 
 from app.domain.alerts import SHIPMENT, Cause, Condition
 from app.domain.devices import about_device, by_device, device_subject, left_plant_at
+from app.domain.drift import Drift
 from app.domain.eta import Arrival
 from app.domain.odds import worst_of
-from app.domain.quiet import Drift
 from app.domain.readings import CHANNELS, instant, microseconds
 from app.domain.ruling import Facts, OpenSeverity, threshold_of
 from app.domain.shipment import DeviceAssignment, Shipment

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from app.domain.alerts import SHIPMENT, AlertKey, Cause, Condition, Severity
 from app.domain.custody import Journey
+from app.domain.drift import Drift
 from app.domain.eta import Arrival, Forecast
 from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.odds import DoseOdds
-from app.domain.quiet import Drift
 from app.domain.risk import NO_ARRIVAL
 from app.domain.shipment import Shipment
 from app.domain.site_time import site_text

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from app.domain.alerts import AlertKey, Severity
 from app.domain.custody import Journey
+from app.domain.drift import Drift
 from app.domain.eta import Arrival, Forecast
 from app.domain.lanes import PRIORS
 from app.domain.odds import DosePlan, odds_of
+from app.domain.quiet import Quiet
 from app.domain.risk import NO_ARRIVAL
 from app.domain.rules import RULES
 from app.domain.ruling import JUST_AFTER, NONE_OPEN, Facts, OpenSeverity, Rule, by_kind, run_rules
@@ -141,13 +143,23 @@ def _changes(rule: Rule, at: datetime, today: Facts, standing: Standing) -> bool
 
 
 def _drifts_at(rule: Rule, today: Facts, standing: OpenSeverity) -> Iterator[datetime]:
-    quiet = today.arrival.quiet if today.arrival else None
-    if quiet is None or rule.drifts is None:
+    arrival = today.arrival
+    if arrival is None or arrival.quiet is None or rule.drifts is None:
         return
     for drift in rule.drifts(today, standing):
-        at = quiet.reached_at(drift)
-        if at is not None:
-            yield max(at, _instant(_minute_of(today.at) + 1))
+        for at in _reached(arrival, arrival.quiet, drift):
+            if at is not None:
+                yield max(at, _instant(_minute_of(today.at) + 1))
+
+
+def _reached(arrival: Arrival, quiet: Quiet, drift: Drift) -> Iterator[datetime | None]:
+    """Yield when silence, and when the correction alone, may have moved a probability that is told so far."""
+    corrected, unknown = arrival.corrected, arrival.unknown_probability
+    if corrected is None:
+        yield quiet.reached_at(drift)
+    else:
+        yield quiet.reached_at(corrected.uncorrected(drift, unknown))
+        yield corrected.raises_at(drift, unknown)
 
 
 def _at_least(outlook: Outlook, today: Facts) -> Iterator[datetime]:
@@ -155,8 +167,10 @@ def _at_least(outlook: Outlook, today: Facts) -> Iterator[datetime]:
     quiet = today.arrival.quiet if today.arrival else None
     if quiet is not None and any(end > outlook.at for end in window_ends(outlook)):
         yield max(outlook.steady_until, outlook.at) + AT_LEAST_EVERY
-        if quiet.until is not None and quiet.until > outlook.at:
-            yield quiet.until
+        corrected = today.arrival.corrected if today.arrival else None
+        for until in (quiet.until, corrected.until if corrected else None):
+            if until is not None and until > outlook.at:
+                yield until
 
 
 def _standing_at(outlook: Outlook, at: datetime, *, kind: str) -> dict[AlertKey, Severity]:

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain import calibration as calibrations
 from app.domain.access import Caller
 from app.domain.assessment import Assessment
-from app.domain.calibration import Forecasted, horizon_of, is_news
+from app.domain.calibration import Forecasted, is_news
+from app.domain.horizons import horizon_of
 from app.domain.shipment import Shipment
 from app.store import calibration
 from app.store.db import Database

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from app.domain import calibration
+from app.domain import calibration, horizons
 from app.domain.access import Caller
 from app.formats import backtest_report, svg
 from app.routers.dependencies import HouseDep, Requires
@@ -32,7 +32,7 @@ async def draw_calibration(caller: Reader, house: HouseDep) -> Response:
                 if one["horizon"] == horizon
             ],
         )
-        for horizon in calibration.HORIZONS
+        for horizon in horizons.HORIZONS
     ]
     drawn = svg.stacked(
         "Calibration of arrivals",

@@ -11,11 +11,11 @@ import pytest
 from app.domain import eta
 from app.domain.bedside import DoseCare
 from app.domain.custody import Journey, LegFacts, Position
+from app.domain.drift import Drift
 from app.domain.eta import Arrival, Forecast
 from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.observation import Event
 from app.domain.odds import DoseOdds, DosePlan, dose_plans, odds_of
-from app.domain.quiet import Drift
 from app.domain.readings import CHANNELS, ReadingColumns, microseconds
 from app.domain.segments import Contribution
 from app.domain.shipment import Dose, Leg, Place, Product, Shipment, Site
@@ -160,6 +160,7 @@ class Uniform:
     contributions: tuple[Contribution, ...] = ()
     lanes_version: int = 0
     quiet: "SlippingQuiet | None" = None
+    corrected: None = None
 
     def quantile(self, share: float) -> datetime:
         return self.first_at + share * (self.last_at - self.first_at)

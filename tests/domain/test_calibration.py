@@ -10,13 +10,13 @@ from app.domain.calibration import (
     Forecasted,
     Settled,
     coverage,
-    horizon_of,
     is_news,
     reliability,
     weekly,
 )
 from app.domain.custody import LegFacts
 from app.domain.eta import forecast
+from app.domain.horizons import horizon_of
 from tests.domain.made import DAY, a_journey, a_leg, a_shipment, at
 
 HOUR = timedelta(hours=1)

@@ -136,7 +136,9 @@ def test_what_is_known_by_now_weighs_silence_harder_than_what_was_known_then() -
 def test_the_same_inputs_give_the_same_answer_to_the_bit() -> None:
     one, other = arrival(at("10:20"), *two_legs()), arrival(at("10:20"), *two_legs())
 
-    assert replace(one, heights=None, quiet=None) == replace(other, heights=None, quiet=None)
+    assert replace(one, heights=None, uncorrected=None, quiet=None) == replace(
+        other, heights=None, uncorrected=None, quiet=None
+    )
     assert np.array_equal(one.heights, other.heights)  # type: ignore[arg-type]
 
 

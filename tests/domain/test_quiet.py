@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.domain.alerts import climb, next_rungs
 from app.domain.custody import LegFacts
+from app.domain.drift import Drift
 from app.domain.eta import Forecast, arrivals, forecast
 from app.domain.grids import COUNT, Grid
 from app.domain.lanes import PRIORS, Reporting
-from app.domain.quiet import Drift, Quiet, quiet_shares
+from app.domain.quiet import Quiet, quiet_shares
 from app.domain.shipment import Leg
 from tests.domain.made import DAY, a_journey, a_leg, a_shipment, at, two_legs
 
@@ -110,7 +112,8 @@ def test_many_are_asked_side_by_side_and_answered_as_if_alone() -> None:
     together, alone = arrivals(asked), [one.at(when) for one, when in asked]
 
     for one, other in zip(together, alone, strict=True):
-        assert replace(one, heights=None, quiet=None) == replace(other, heights=None, quiet=None)
+        blank: dict[str, Any] = {"heights": None, "uncorrected": None, "quiet": None}
+        assert replace(one, **blank) == replace(other, **blank)
         assert np.array_equal(one.heights, other.heights)  # type: ignore[arg-type]
 
 

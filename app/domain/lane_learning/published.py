@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from app.domain import lanes
+from app.domain.correction import Correction
 from app.domain.lane_learning import blocks, departures
 from app.domain.lane_learning.blocks import DELAY_EDGES
 from app.domain.lane_learning.dwell import DwellStatistics, Kind
@@ -104,9 +105,11 @@ class Published:
         dwell: DwellStatistics,
         reporting: Mapping[str, Reporting],
         timetable: Timetable | None = None,
+        correction: Correction | None = None,
     ) -> None:
         self.number, self.modes, self.dwell = number, modes, dwell
         self._timetable = timetable or Timetable()
+        self.correction = correction
         self._reporting = reporting
         self._known: dict[tuple[object, ...], LegStatistics] = {}
 
