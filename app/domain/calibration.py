@@ -6,14 +6,24 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+import numpy as np
+
+from app.domain.correction import LEVELS, Correction, raw_level
 from app.domain.eta import Arrival
 from app.domain.horizons import HORIZONS, Horizon
+from app.domain.lanes import Array
 
 CHANGED: Final = timedelta(minutes=15)
 KEPT_MAX: Final = 6
 """Of one shipment and horizon, a forecast is kept when its interval moved by so much, and at most so many."""
 
 TENTHS: Final = 10
+
+_TAIL = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075)
+RANK_LEVELS: Final = np.asarray([*_TAIL, *np.arange(2, 19) / 20, *(1 - tail for tail in reversed(_TAIL))])
+"""Of which levels the quantiles are kept, to find the rank of what happens: dense where the tails are."""
+
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +41,7 @@ class Forecasted:
     late_probability: float | None
     latest_at: datetime | None
     lanes_version: str
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +65,26 @@ def is_news(last: Forecasted | None, arrival: Arrival) -> bool:
         return False
     pairs = ((last.p10_at, arrival.p10_at), (last.p50_at, arrival.p50_at), (last.p90_at, arrival.p90_at))
     return any(_moved(before, after) for before, after in pairs)
+
+
+def raw_minutes(arrival: Arrival, asked_at: datetime) -> Array | None:
+    """Return the quantiles at RANK_LEVELS of a forecast as it was computed, given that it arrives.
+
+    They are minutes after `asked_at`. None: it has no known arrival at all.
+    """
+    shares = arrival.shares if arrival.uncorrected is None else arrival.uncorrected
+    if arrival.grid is None or shares is None or not shares.any():
+        return None
+    heights = np.cumsum(shares)
+    positions = np.interp(RANK_LEVELS * heights[-1], heights, np.arange(1.0, len(heights) + 1))
+    start_minutes = (arrival.grid.start_at - asked_at) / _MINUTE
+    found: Array = start_minutes + positions * arrival.grid.step_minutes
+    return found
+
+
+def rank_of(arrived_at: datetime, asked_at: datetime, raw: Array) -> float:
+    """Return at which level of a kept forecast the delivery fell, 0 to 1."""
+    return float(np.interp((arrived_at - asked_at) / _MINUTE, raw, RANK_LEVELS, left=0.0, right=1.0))
 
 
 def coverage(settled: Iterable[Settled]) -> list[dict[str, Any]]:
@@ -101,6 +132,17 @@ def reliability(settled: Iterable[Settled]) -> list[dict[str, Any]]:
         for (horizon, tenth), cases in sorted(
             cells.items(), key=lambda cell: (HORIZONS.index(cell[0][0]), cell[0][1])
         )
+    ]
+
+
+def levels_asked(by: Correction | None) -> list[dict[str, Any]]:
+    """Return, by horizon, which level of the forecast as computed is told as p10, p50 and p90."""
+    cases = by.cases if by else (0,) * len(HORIZONS)
+    rows = by.table if by else [LEVELS] * len(HORIZONS)
+    return [
+        {"horizon": horizon, "cases": count}
+        | {f"p{share}": round(raw_level(share / 100, levels), 4) for share in (10, 50, 90)}
+        for horizon, count, levels in zip(HORIZONS, cases, rows, strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from app.domain.lane_learning import conformal
 from app.domain.lane_learning.departures import WHENS
 from app.domain.lane_learning.dwell import DwellStatistics, Stay, gather
 from app.domain.lane_learning.history import Coder, LaneLeg
@@ -86,8 +87,10 @@ def short(taught: Mapping[Mode, Taught]) -> bytes:
     return zlib.compress(json.dumps(told).encode())
 
 
-def restored(number: int, body: bytes, overlay: bytes | None = None) -> Published:
-    """Return the statistics of a whole set, with a short one laid over it."""
+def restored(
+    number: int, body: bytes, overlay: bytes | None = None, correction: bytes | None = None
+) -> Published:
+    """Return the statistics of a whole set, with a short one laid over it and the correction published with it."""
     with np.load(io.BytesIO(body), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     told = json.loads(arrays.pop("told").tobytes().decode())
@@ -99,7 +102,7 @@ def restored(number: int, body: bytes, overlay: bytes | None = None) -> Publishe
         ((mode, origin, destination), Service(**one | {"days": tuple(one["days"])}))
         for mode, origin, destination, one in told["services"]
     )
-    return Published(number, modes, dwell, reporting, timetable)
+    return Published(number, modes, dwell, reporting, timetable, conformal.restored(correction))
 
 
 def _taught(mode: Mode, legs: list[LaneLeg], until: float) -> Taught:
