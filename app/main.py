@@ -192,7 +192,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         seals=Seals(db, clock, [SealKey.of(key) for key in keys_of(settings)]),
         reference=Reference(db, clock),
         lanes=Lanes(db, clock),
-        calibration=Calibration(db),
+        calibration=Calibration(db, clock),
         register=Register(db, clock, plans),
         replan=Replan(db, clock, plans),
         record=record,

@@ -72,10 +72,9 @@ def raw_minutes(arrival: Arrival, asked_at: datetime) -> Array | None:
 
     They are minutes after `asked_at`. None: it has no known arrival at all.
     """
-    shares = arrival.shares if arrival.uncorrected is None else arrival.uncorrected
-    if arrival.grid is None or shares is None or not shares.any():
+    heights = arrival.uncorrected
+    if arrival.grid is None or heights is None or heights[-1] <= 0.0:
         return None
-    heights = np.cumsum(shares)
     positions = np.interp(RANK_LEVELS * heights[-1], heights, np.arange(1.0, len(heights) + 1))
     start_minutes = (arrival.grid.start_at - asked_at) / _MINUTE
     found: Array = start_minutes + positions * arrival.grid.step_minutes

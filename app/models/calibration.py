@@ -9,7 +9,10 @@ from app.models.base import IdType, UtcDateTime
 
 
 class KeptForecast(SQLModel, table=True):
-    """One forecast of one shipment; `settled` once it arrived, or never will."""
+    """One forecast of one shipment; `settled` once it arrived, or never will.
+
+    `raw_minutes` holds its quantiles before correction, `rank` at which of its levels the delivery fell.
+    """
 
     __tablename__ = "kept_forecast"
     __table_args__ = (
@@ -29,3 +32,6 @@ class KeptForecast(SQLModel, table=True):
     lanes_version: str = Field(max_length=60)
     settled: bool = False
     arrived_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    raw_minutes: bytes | None = None
+    rank: float | None = None
+    settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

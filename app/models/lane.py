@@ -163,7 +163,10 @@ class LaneDwellRow(SQLModel, table=True):
 
 
 class LaneStatisticsRow(SQLModel, table=True):
-    """One immutable, numbered set of statistics; `body` of a short one holds what differs from number `base`."""
+    """One immutable, numbered set of statistics; `body` of a short one holds what differs from number `base`.
+
+    `correction` holds what past outcomes correct of forecasts; None: nothing.
+    """
 
     __tablename__ = "lane_statistics"
     organisation_id: str = Field(sa_type=IdType, primary_key=True)
@@ -174,3 +177,4 @@ class LaneStatisticsRow(SQLModel, table=True):
     dwells: int
     timetables: int = 0
     body: bytes
+    correction: bytes | None = None

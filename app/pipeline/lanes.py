@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.clock import Clock
 from app.domain.access import Caller
 from app.domain.custody import Journey
-from app.domain.lane_learning import dwell, frozen, lane_summary, reporting
+from app.domain.lane_learning import conformal, dwell, frozen, lane_summary, reporting
 from app.domain.lane_learning.dwell import Stay
 from app.domain.lane_learning.history import LaneLeg, ended_legs, minutes_of
 from app.domain.lane_learning.published import Published
@@ -24,9 +24,9 @@ from app.domain.shipment import Shipment
 from app.domain.timetable import Lane, Service
 from app.formats.lane_history import BadLeg, leg_of
 from app.models.lane import LaneHistoryReceipt, LaneTimetable, LaneTimetableRead, RejectedLeg
-from app.store import audit, lanes
+from app.store import access, audit, calibration, lanes
 from app.store.db import Database
-from app.store.lanes import Counts
+from app.store.lanes import NOTHING, Counts
 from app.store.tables import Record
 
 REMEMBERED: Final = timedelta(days=400)
@@ -55,7 +55,7 @@ async def statistics_at(
         row = await lanes.statistics(connection, organisation_id, number)
         base = row if row.base == number else await lanes.statistics(connection, organisation_id, row.base)
         overlay = None if row.base == number else row.body
-        _published[key] = await asyncio.to_thread(frozen.restored, number, base.body, overlay)
+        _published[key] = await asyncio.to_thread(frozen.restored, number, base.body, overlay, row.correction)
         while len(_published) > _KEPT:
             _published.popitem(last=False)
     _published.move_to_end(key)
@@ -82,6 +82,7 @@ class Lanes:
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db, self._clock = db, clock
+        self._corrections: dict[str, tuple[datetime, bytes | None]] = {}
 
     async def take(self, caller: Caller, rows: Sequence[Any]) -> LaneHistoryReceipt:
         """Store the legs that are new, in one commit with an audit entry; each row is judged alone."""
@@ -139,23 +140,46 @@ class Lanes:
         """Publish the statistics of each organisation that is due for it; return how many were."""
         async with self._db.reading() as connection:
             counts = await lanes.counts(connection)
+            organisations = await access.organisations(connection)
         published = 0
-        for organisation_id, recorded in counts.items():
+        for organisation_id in organisations:
+            at, recorded = self._clock.now(), counts.get(organisation_id, NOTHING)
+            correction = await self._correction(organisation_id, at=at)
             async with self._db.reading() as connection:
                 newest = await lanes.newest(connection, organisation_id)
-            kind = _due(newest, recorded, at=self._clock.now())
+            kind = _due(newest, recorded, correction, at=at)
             if kind is not None:
-                published += await self._publish(organisation_id, newest, kind)
+                published += await self._publish(organisation_id, newest, correction, kind, at=at)
         return published
 
-    async def _publish(self, organisation_id: str, newest: Sequence[Record], kind: str) -> int:
-        at = self._clock.now()
+    async def _correction(self, organisation_id: str, *, at: datetime) -> bytes | None:
+        """Return what the outcomes known by the last morning correct; it is learned once for the day."""
+        morning_at = conformal.morning_of(at)
+        kept = self._corrections.get(organisation_id)
+        if kept is None or kept[0] != morning_at:
+            async with self._db.reading() as connection:
+                ranked = await calibration.ranked(
+                    connection, organisation_id, since=morning_at - conformal.WINDOW, until=morning_at
+                )
+            learned = await asyncio.to_thread(conformal.learned, ranked, at=morning_at)
+            kept = self._corrections[organisation_id] = morning_at, learned
+        return kept[1]
+
+    async def _publish(
+        self,
+        organisation_id: str,
+        newest: Sequence[Record],
+        correction: bytes | None,
+        kind: str,
+        *,
+        at: datetime,
+    ) -> int:
         async with self._db.reading() as connection:
             legs = await _remembered(connection, organisation_id, at=at)
             stays = await lanes.dwells(connection, organisation_id, since=at - REMEMBERED, until=at)
             scans = await lanes.reports(connection, organisation_id, since=at - REPORTS_REMEMBERED)
             services = await lanes.timetables(connection, organisation_id, until=at)
-            counts = (await lanes.counts(connection))[organisation_id]
+            counts = (await lanes.counts(connection)).get(organisation_id, NOTHING)
         estimates = [(row.place, row.minutes) for row in stays if row.kind == dwell.ESTIMATE]
         reports = reporting.learned(_delays(scans), estimates)
         learned = (legs, [_stay(row) for row in stays], reports, _services(services))
@@ -168,6 +192,7 @@ class Lanes:
             "published_at": at,
             **counts._asdict(),
             "body": body,
+            "correction": correction,
         }
         try:
             async with self._db.transaction() as connection:
@@ -238,17 +263,21 @@ def _new(
     return new, duplicates
 
 
-def _due(newest: Sequence[Record], recorded: Counts, *, at: datetime) -> str | None:
-    """Say which set to publish: a whole one once a day or after much news, a short one once an hour; None: no news."""
+def _due(newest: Sequence[Record], recorded: Counts, correction: bytes | None, *, at: datetime) -> str | None:
+    """Say which set to publish; None: no news.
+
+    A whole one once a day or after much news, a short one once an hour, and on mornings that correct anew.
+    """
     if not newest:
-        return "whole"
+        return "whole" if any(recorded) or correction else None
     last, whole = newest[0], newest[-1]
-    if recorded == (last.legs, last.dwells, last.timetables):
+    corrects = correction != last.correction and last.published_at < conformal.morning_of(at)
+    if recorded == (last.legs, last.dwells, last.timetables) and not corrects:
         return None
     grown = recorded.legs - whole.legs >= max(GROWN_BY * whole.legs, 100)
     if grown or recorded.timetables != whole.timetables or at - whole.published_at >= WHOLE_EVERY:
         return "whole"
-    return "short" if at - last.published_at >= SHORT_EVERY else None
+    return "short" if corrects or at - last.published_at >= SHORT_EVERY else None
 
 
 async def _remembered(connection: AsyncConnection, organisation_id: str, *, at: datetime) -> list[LaneLeg]:

@@ -23,6 +23,11 @@ async def organisation_id(connection: AsyncConnection, name: str) -> str | None:
     return found
 
 
+async def organisations(connection: AsyncConnection) -> list[str]:
+    """Return every organisation's id, in order."""
+    return list(await connection.scalars(sa.select(organisation.c.id).order_by(organisation.c.id)))
+
+
 async def insert_key(connection: AsyncConnection, row: dict[str, Any]) -> None:
     """Write a new key."""
     await connection.execute(sa.insert(api_key).values(**row))

@@ -1,6 +1,6 @@
 """Forecasts kept with their outcomes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,11 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.calibration import Forecasted, Settled
-from app.store.tables import kept_forecast
+from app.domain.lane_learning.conformal import Ranked
+from app.store.tables import Record, kept_forecast
 
 SETTLED_MAX = 100_000
 _KEPT = tuple(Forecasted.__dataclass_fields__)
 _SETTLED = tuple(Settled.__dataclass_fields__)
+_RANKED = tuple(Ranked.__dataclass_fields__)
 
 
 async def last_of(connection: AsyncConnection, ids: Collection[str]) -> dict[tuple[str, str], Forecasted]:
@@ -31,12 +33,51 @@ async def keep(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> N
         await connection.execute(sa.insert(kept_forecast), list(rows))
 
 
-async def settle(connection: AsyncConnection, outcomes: Sequence[tuple[str, datetime | None]]) -> None:
-    """Write what became of shipments; a correction may settle them anew."""
-    rows = [{"b_id": shipment_id, "b_at": arrived_at} for shipment_id, arrived_at in outcomes]
+async def open_of(connection: AsyncConnection, outcomes: Mapping[str, datetime | None]) -> Sequence[Record]:
+    """Return the forecasts of shipments that are not settled, or by another arrival than this one."""
+    table = kept_forecast.c
+    columns = (table.shipment_id, table.horizon, table.number, table.asked_at, table.raw_minutes)
+    query = sa.select(*columns, table.settled, table.arrived_at).where(table.shipment_id.in_(list(outcomes)))
+    rows = (await connection.execute(query.order_by(*columns[:3]))).all()
+    return [row for row in rows if not (row.settled and row.arrived_at == outcomes[row.shipment_id])]
+
+
+async def settle(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *, at: datetime) -> None:
+    """Write what became of forecasts: rows of their key, `new_arrived_at` and `new_rank`."""
     if rows:
-        query = sa.update(kept_forecast).where(kept_forecast.c.shipment_id == sa.bindparam("b_id"))
-        await connection.execute(query.values(settled=True, arrived_at=sa.bindparam("b_at")), rows)
+        table = kept_forecast.c
+        own = [table[name] == sa.bindparam(f"b_{name}") for name in ("shipment_id", "horizon", "number")]
+        query = sa.update(kept_forecast).where(*own)
+        query = query.values(settled=True, settled_at=at)
+        query = query.values(arrived_at=sa.bindparam("new_arrived_at"), rank=sa.bindparam("new_rank"))
+        await connection.execute(query, list(rows))
+
+
+async def reopen(connection: AsyncConnection, ids: Collection[str]) -> None:
+    """Take back what was written to have become of shipments."""
+    if ids:
+        query = sa.update(kept_forecast).where(kept_forecast.c.shipment_id.in_(sorted(ids)))
+        await connection.execute(query.values(settled=False, settled_at=None, arrived_at=None, rank=None))
+
+
+async def ranked(
+    connection: AsyncConnection, organisation_id: str, *, since: datetime, until: datetime
+) -> list[Ranked]:
+    """Return the newest forecasts asked since an instant of which the outcome was known by another."""
+    table = kept_forecast.c
+    query = (
+        sa.select(*(table[name] for name in _RANKED))
+        .where(
+            table.organisation_id == organisation_id,
+            table.settled,
+            table.asked_at >= since,
+            table.settled_at <= until,
+            table.rank.is_not(None),
+        )
+        .order_by(table.asked_at.desc(), table.shipment_id, table.number)
+        .limit(SETTLED_MAX)
+    )
+    return [Ranked(**dict(zip(_RANKED, row, strict=True))) for row in await connection.execute(query)]
 
 
 async def settled(connection: AsyncConnection, organisation_id: str) -> list[Settled]:

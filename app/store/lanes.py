@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -29,6 +29,9 @@ class Counts(NamedTuple):
     legs: int
     dwells: int
     timetables: int
+
+
+NOTHING: Final = Counts(0, 0, 0)
 
 
 async def contents(
@@ -155,6 +158,7 @@ async def newest(connection: AsyncConnection, organisation_id: str) -> Sequence[
     table = lane_statistics.c
     columns = (
         table.number, table.base, table.published_at, table.legs, table.dwells, table.timetables,
+        table.correction,
     )  # fmt: skip
     query = sa.select(*columns).where(table.organisation_id == organisation_id)
     last = query.order_by(table.number.desc()).limit(1)

@@ -1,4 +1,4 @@
-"""How a bucket's readings lie in one binary column: rows of little-endian numbers, only the channels that occur."""
+"""How numbers lie in one binary column, little-endian: a bucket's readings by the channels that occur; a short row."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.lanes import Array
 from app.domain.readings import CHANNELS, Bucket, ReadingColumns
 
 _BITS = 1 << np.arange(len(CHANNELS), dtype=np.int64)
@@ -45,6 +46,16 @@ def unpack(stored: Sequence[tuple[int, int, bytes]]) -> ReadingColumns:
         received_us=np.concatenate([none, *(one.received_us for one in parts)]),
         values=np.concatenate([np.empty((0, len(CHANNELS))), *(one.values for one in parts)]),
     )
+
+
+def pack_row(values: Array) -> bytes:
+    """Return a short row of numbers, each to seven digits."""
+    return values.astype("<f4").tobytes()
+
+
+def unpack_row(packed: bytes) -> Array:
+    """Return the numbers of such a row."""
+    return np.frombuffer(packed, "<f4").astype(np.float64)
 
 
 def _rows(readings: ReadingColumns, channels: int) -> NDArray[np.void]:
