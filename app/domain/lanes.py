@@ -94,6 +94,9 @@ class LaneStatistics(Protocol):
     def after(self, leg: Leg, at: datetime) -> list[Departure]:
         """Return the known services that leave on the leg's lane after an instant, the earliest first."""
 
+    def arriving_by(self, leg: Leg, at: datetime) -> list[Departure]:
+        """Return the last known services that arrive by an instant, the latest to leave first; none: no timetable."""
+
     def headway_minutes(self, leg: Leg) -> float:
         """Return how long after the leg's planned departure the next service leaves."""
 
@@ -150,6 +153,10 @@ class Priors:
         return REPORTING
 
     def after(self, leg: Leg, at: datetime) -> list[Departure]:
+        """Return nothing: no service is known."""
+        return []
+
+    def arriving_by(self, leg: Leg, at: datetime) -> list[Departure]:
         """Return nothing: no service is known."""
         return []
 

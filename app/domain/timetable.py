@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -49,6 +50,15 @@ class Timetable:
         found = [one for service in known for one in _departures(service, at)]
         return sorted(found, key=lambda one: (one.departs_at, one.service.service))
 
+    def arriving_by(self, leg: Leg, at: datetime) -> list[Departure]:
+        """Return the last that arrive by `at` on the leg's lane, the latest to leave first: two of each service.
+
+        Two, because one of them may be cancelled.
+        """
+        known = self.services.get((leg.mode, leg.origin, leg.destination), ())
+        found = [one for service in known for one in _last_departures(service, at)]
+        return sorted(found, key=lambda one: (one.departs_at, one.service.service), reverse=True)
+
     def headway_minutes(self, leg: Leg) -> float | None:
         """Return how long after the leg's planned departure the next service leaves; None: nobody knows."""
         following = self.after(leg, leg.planned_departure_at)
@@ -65,15 +75,34 @@ def timetable_of(entries: Iterable[tuple[Lane, Service]]) -> Timetable:
     return Timetable({lane: tuple(services) for lane, services in by_lane.items()})
 
 
+def is_own(departure: Departure, leg: Leg) -> bool:
+    """Say whether this departure is the one that the plan has for the leg, as far as the plan names its service."""
+    return departure.departs_at == leg.planned_departure_at and leg.service in {
+        None,
+        departure.service.service,
+    }
+
+
 def _departures(service: Service, at: datetime) -> Iterator[Departure]:
+    for one in _on_days(service, at, range(-1, HORIZON_DAYS)):
+        if one.departs_at > at:
+            yield one
+
+
+def _last_departures(service: Service, at: datetime) -> Iterator[Departure]:
+    leaves_by = at - timedelta(minutes=service.minutes)
+    backwards = _on_days(service, leaves_by, range(0, -HORIZON_DAYS, -1))
+    return islice((one for one in backwards if one.departs_at <= leaves_by), 2)
+
+
+def _on_days(service: Service, at: datetime, days: range) -> Iterator[Departure]:
+    """Yield a service's departures on the days so far from the one on which `at` is, in the order of `days`."""
     zone = ZoneInfo(service.timezone)
     today = at.astimezone(zone).date()
     leaves = time.fromisoformat(service.departs)
-    for offset in range(-1, HORIZON_DAYS):
+    for offset in days:
         day = today + timedelta(days=offset)
-        if day.isoweekday() not in service.days:
-            continue
-        departs_at = datetime.combine(day, leaves, tzinfo=zone).astimezone(at.tzinfo)
-        if departs_at > at:
+        if day.isoweekday() in service.days:
+            departs_at = datetime.combine(day, leaves, tzinfo=zone).astimezone(at.tzinfo)
             arrives_at = departs_at + timedelta(minutes=service.minutes)
             yield Departure(service=service, departs_at=departs_at, arrives_at=arrives_at)

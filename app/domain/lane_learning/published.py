@@ -156,6 +156,10 @@ class Published:
         """Return the known services that leave on the leg's lane after an instant, the earliest first."""
         return self._timetable.after(leg, at)
 
+    def arriving_by(self, leg: Leg, at: datetime) -> list[Departure]:
+        """Return the last known services that arrive by an instant, the latest to leave first; none: no timetable."""
+        return self._timetable.arriving_by(leg, at)
+
     def headway_minutes(self, leg: Leg) -> float:
         """Return how long after the leg's planned departure the next service leaves."""
         known = self._timetable.headway_minutes(leg)
