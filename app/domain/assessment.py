@@ -189,7 +189,7 @@ def _outlook(
     return Outlook(
         shipment=shipment,
         journey=prepared.journey,
-        plans=dose_plans(shipment, prepared.care),
+        plans=dose_plans(shipment, prepared.care, prepared.journey, prepared.snapshot.lanes),
         forecast=forecast,
         arrival=arrival,
         steady_until=forecast.steady_until(at) if forecast else at,

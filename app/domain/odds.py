@@ -1,12 +1,15 @@
-"""The odds of each dose's arrival: chance of being late, slack, and the last instant to act."""
+"""The odds of each dose's arrival: chance of being late, slack, and the last instants that count."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from app.domain.bedside import DoseCare
+from app.domain.choices import choices_of
 from app.domain.custody import Journey, LegFacts
 from app.domain.eta import Arrival
+from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.shipment import Dose, Shipment
 from app.domain.site_time import counted_arrival_at, last_receivable_at
 from app.domain.window import UsableWindow, usable_window
@@ -16,10 +19,11 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DosePlan:
-    """What time alone does not change about a dose: its window, and the last arrivals that count.
+    """What time alone does not change about a dose: its window, and the last arrivals and decisions that count.
 
     `latest_at` and `required_at` are the window's own bounds drawn back to the site's last opening before
-    them.
+    them. `act_by` and `appointment_act_by` are the last instants at which changing the way still meets them; None:
+    there is no such bound.
     """
 
     dose: Dose
@@ -28,6 +32,8 @@ class DosePlan:
     handling: timedelta
     latest_at: datetime | None
     required_at: datetime | None
+    act_by: datetime | None
+    appointment_act_by: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +50,22 @@ class DoseOdds:
     appointment_late_probability: float | None
     slack_p50_minutes: float | None
     slack_p90_minutes: float | None
-    act_by: datetime | None
+
+    @property
+    def act_by(self) -> datetime | None:
+        """The last instant at which changing the way can still help."""
+        return self.plan.act_by
 
 
-def dose_plans(shipment: Shipment, care: Mapping[str, DoseCare]) -> tuple[DosePlan, ...]:
-    """Return each dose's window with the bounds of an arrival, in the shipment's order."""
-    return tuple(_plan_of(shipment, dose, care[dose.id]) for dose in shipment.doses)
+def dose_plans(
+    shipment: Shipment, care: Mapping[str, DoseCare], journey: Journey, lanes: LaneStatistics = PRIORS
+) -> tuple[DosePlan, ...]:
+    """Return each dose's window with the bounds of an arrival and of a decision, in the shipment's order."""
+    act_by = cache(choices_of(shipment, journey, lanes).last_at)  # many doses share few bounds
+    return tuple(_plan_of(shipment, dose, care[dose.id], act_by) for dose in shipment.doses)
 
 
-def odds_of(
-    plan: DosePlan, shipment: Shipment, journey: Journey, arrival: Arrival | None, *, at: datetime
-) -> DoseOdds:
+def odds_of(plan: DosePlan, shipment: Shipment, arrival: Arrival | None) -> DoseOdds:
     """Return the odds of one dose; `arrival` None where none is expected (cancelled, lost, returned)."""
     return DoseOdds(
         plan=plan,
@@ -64,7 +75,6 @@ def odds_of(
         else _probability_late(arrival, plan.required_at, plan.window.required_arrival_at),
         slack_p50_minutes=_slack_minutes(plan, shipment, arrival, arrival.p50_at if arrival else None),
         slack_p90_minutes=_slack_minutes(plan, shipment, arrival, arrival.p90_at if arrival else None),
-        act_by=act_by(shipment, journey, plan.window.latest_useful_arrival_at, at=at),
     )
 
 
@@ -76,30 +86,6 @@ def worst_of(odds: tuple[DoseOdds, ...]) -> DoseOdds | None:
         return one.late_probability or 0.0, -bound_at.timestamp() if bound_at else float("-inf")
 
     return max(odds, key=dread, default=None)
-
-
-def act_by(
-    shipment: Shipment, journey: Journey, latest_useful_arrival_at: datetime | None, *, at: datetime
-) -> datetime:
-    """Return the last instant at which changing the way can still help.
-
-    That is the departure of the last leg that can be re-planned, or, if earlier, the instant from which
-    that leg's planned duration no longer ends in time. While that leg waits beyond its planned departure
-    only the second bound is left. Once it has departed nothing can be changed, and the answer stays at
-    that departure.
-    Source: our convention; it counts on a replacement as fast as the plan, and on no other handling time.
-    """
-    last = shipment.legs[-1]
-    facts = leg_facts(journey, last.number)
-    departed_at = facts.departed_at if facts else None
-    duration = last.planned_arrival_at - last.planned_departure_at
-    still_fast_enough_at = latest_useful_arrival_at - duration if latest_useful_arrival_at else None
-    if departed_at is not None:
-        leaves_at: datetime | None = departed_at
-    else:
-        leaves_at = last.planned_departure_at if at <= last.planned_departure_at else None
-    bounds = [bound for bound in (leaves_at, still_fast_enough_at) if bound is not None]
-    return min(bounds, default=last.planned_departure_at)
 
 
 def leg_facts(journey: Journey, number: int) -> LegFacts | None:
@@ -115,7 +101,9 @@ def minutes_between(earlier_at: datetime, later_at: datetime) -> float:
     return (later_at - earlier_at) / _MINUTE
 
 
-def _plan_of(shipment: Shipment, dose: Dose, care: DoseCare) -> DosePlan:
+def _plan_of(
+    shipment: Shipment, dose: Dose, care: DoseCare, act_by: Callable[[datetime | None], datetime | None]
+) -> DosePlan:
     window = usable_window(
         dose,
         shipment.product,
@@ -123,13 +111,17 @@ def _plan_of(shipment: Shipment, dose: Dose, care: DoseCare) -> DosePlan:
         first_punctured_at=care.first_punctured_at,
     )
     own = shipment.product.handling_minutes
+    latest_at = _receivable(window.latest_useful_arrival_at, shipment)
+    required_at = _receivable(window.required_arrival_at, shipment)
     return DosePlan(
         dose=dose,
         care=care,
         window=window,
         handling=(shipment.site.handling_minutes if own is None else own) * _MINUTE,
-        latest_at=_receivable(window.latest_useful_arrival_at, shipment),
-        required_at=_receivable(window.required_arrival_at, shipment),
+        latest_at=latest_at,
+        required_at=required_at,
+        act_by=act_by(latest_at),
+        appointment_act_by=act_by(required_at),
     )
 
 

@@ -1,14 +1,15 @@
 """What would still help a dose, computed: by when it must arrive, how it could be given, which service saves it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from app.domain import lanes
+from app.domain.choices import Choices, Stretch, choices_of
 from app.domain.custody import LegFacts
 from app.domain.eta import Arrival, Forecast
-from app.domain.odds import DoseOdds, leg_facts, minutes_between
+from app.domain.lanes import SCHEDULED
+from app.domain.odds import DoseOdds, minutes_between
 from app.domain.ruling import Facts
 from app.domain.shipment import Leg, Shipment
 from app.domain.site_time import counted_arrival_at, site_text
@@ -18,11 +19,8 @@ from app.domain.window import draw_volume_ml
 AT_STAKE: Final = 0.10
 SAVED_BELOW: Final = 0.5
 SAVED_SHARE: Final = 0.5
-"""A service saves a dose at stake when that is then likelier in time than late, and its risk at most half of
-what it is now. Source: our convention."""
-
-BOOKING_MINUTES: Final = 60
-"""How long before its departure a service can still be booked at all. Source: our convention."""
+"""A service saves a dose at stake when by the timetable it brings it in time (`choices`, as for `act_by`), and the
+dose is then likelier in time than late, and its risk at most half of what it is now. Source: our convention."""
 
 SERVICES_TRIED: Final = 3
 HANDLING_LEAST_MINUTES: Final = 5.0
@@ -32,7 +30,7 @@ ROOM_LEAST_MINUTES: Final = 1.0  # instants are told by the minute: less would r
 @dataclass(frozen=True, slots=True)
 class _Rebooked:
     departure: Departure
-    saved: int
+    saved: tuple[DoseOdds, ...]
 
 
 def computed(facts: Facts, *, about: DoseOdds | None) -> tuple[str, ...]:
@@ -40,7 +38,7 @@ def computed(facts: Facts, *, about: DoseOdds | None) -> tuple[str, ...]:
     if facts.forecast is None:
         return ()
     own = dose_remedies(about, facts.shipment, facts.arrival, at=facts.at) if about is not None else ()
-    return (*rebooking(facts.forecast, facts.odds, at=facts.at), *own)
+    return (*rebooking(facts.forecast, facts.odds, at=facts.at, about=about), *own)
 
 
 def dose_remedies(
@@ -57,23 +55,34 @@ def dose_remedies(
     return tuple(found)
 
 
-def rebooking(forecast: Forecast, odds: Sequence[DoseOdds], *, at: datetime) -> tuple[str, ...]:
-    """Return the known service that saves the most doses, if one does: the earliest of equals."""
+def rebooking(
+    forecast: Forecast, odds: Sequence[DoseOdds], *, at: datetime, about: DoseOdds | None = None
+) -> tuple[str, ...]:
+    """Return the known service that saves the most doses, this one among them: the earliest of equals."""
     at_stake = [one for one in odds if (one.late_probability or 0.0) >= AT_STAKE]
-    leg = _rebookable(forecast)
-    if leg is None or not at_stake:
+    if not at_stake:
         return ()
-    earliest_at = at + timedelta(minutes=BOOKING_MINUTES)
-    departures = [one for one in forecast.lanes.after(leg, earliest_at) if _is_other(one, leg)]
-    tried = [
-        _Rebooked(one, _saved(forecast, leg, one, at_stake, at=at)) for one in departures[:SERVICES_TRIED]
+    choices = choices_of(forecast.shipment, forecast.journey, forecast.lanes)
+    stretch = _to_rebook(choices)
+    if stretch is None:
+        return ()
+    leg = stretch.leg
+    helped = [
+        (one, choices.deadlines(one.plan.latest_at)[leg.number].arrive_at)
+        for one in at_stake
+        if one.plan.latest_at is not None
     ]
-    best = max(tried, key=lambda one: (one.saved, -one.departure.departs_at.timestamp()), default=None)
-    if best is None or best.saved == 0:
+    tried = [
+        _Rebooked(one, _saved(forecast, leg, one, helped, at=at))
+        for one in choices.others(stretch, decided_at=at)[:SERVICES_TRIED]
+    ]
+    saving = [one for one in tried if (about in one.saved if about else one.saved)]
+    if not saving:
         return ()
+    best = max(saving, key=lambda one: (len(one.saved), -one.departure.departs_at.timestamp()))
     leaves = site_text(best.departure.departs_at, forecast.shipment.site)
     way = f"{best.departure.service.service} {leg.origin}–{leg.destination}"
-    doses = f"{best.saved} of {len(at_stake)} dose{'s' if len(at_stake) > 1 else ''}"
+    doses = f"{len(best.saved)} of {len(at_stake)} dose{'s' if len(at_stake) > 1 else ''}"
     return (f"{way} at {leaves} saves {doses}.",)
 
 
@@ -99,25 +108,26 @@ def _at_the_site(odds: DoseOdds, shipment: Shipment, there_at: datetime) -> list
     return found
 
 
-def _rebookable(forecast: Forecast) -> Leg | None:
-    """Return the first leg still to leave that goes by a timetable."""
-    for leg in forecast.shipment.legs:
-        facts = leg_facts(forecast.journey, leg.number)
-        gone = facts is not None and (facts.departed_at is not None or facts.arrived_at is not None)
-        if not gone and leg.mode in lanes.SCHEDULED:
-            return leg
-    return None
-
-
-def _is_other(departure: Departure, leg: Leg) -> bool:
-    return departure.departs_at != leg.planned_departure_at or departure.service.service != leg.service
+def _to_rebook(choices: Choices) -> Stretch | None:
+    """Return the leg that cannot go as planned, else the first still to leave, of those that go by a timetable."""
+    ahead = [one for one in choices.stretches if not one.gone and one.leg.mode in SCHEDULED]
+    return next((one for one in ahead if one.fails), ahead[0] if ahead else None)
 
 
 def _saved(
-    forecast: Forecast, leg: Leg, departure: Departure, odds: Sequence[DoseOdds], *, at: datetime
-) -> int:
+    forecast: Forecast,
+    leg: Leg,
+    departure: Departure,
+    helped: Iterable[tuple[DoseOdds, datetime]],
+    *,
+    at: datetime,
+) -> tuple[DoseOdds, ...]:
+    """Return the doses that this departure saves, each given with the last arrival at the leg's end that helps it."""
+    in_time = [one for one, last_at in helped if departure.arrives_at <= last_at]
+    if not in_time:
+        return ()
     arrival = _rebooked(forecast, leg, departure).at(at)
-    return sum(_is_saved(one, arrival) for one in odds)
+    return tuple(one for one in in_time if _is_saved(one, arrival))
 
 
 def _is_saved(odds: DoseOdds, arrival: Arrival) -> bool:

@@ -8,7 +8,7 @@ from app.domain.cause_words import cause_words
 from app.domain.causes import cause_of, help_for
 from app.domain.custody import Journey
 from app.domain.drift import Drift
-from app.domain.odds import DoseOdds, act_by
+from app.domain.odds import DoseOdds
 from app.domain.remedies import computed
 from app.domain.risk import is_settled, limit_words
 from app.domain.ruling import JUST_AFTER, Facts, OpenSeverity
@@ -211,7 +211,6 @@ def _late_arrival(
 def _late_for_appointment(facts: Facts, odds: DoseOdds, *, severity: Severity, threshold: float) -> Condition:
     late, required_at = odds.appointment_late_probability or 0.0, odds.plan.window.required_arrival_at
     cause = cause_of(facts.shipment, facts.journey, facts.arrival, at=facts.at, needed_at=required_at)
-    decide_by = act_by(facts.shipment, facts.journey, required_at, at=facts.at)
     appointment_at, expected_at = (
         odds.plan.dose.administer_at,
         facts.arrival.p50_at if facts.arrival else None,
@@ -225,7 +224,7 @@ def _late_for_appointment(facts: Facts, odds: DoseOdds, *, severity: Severity, t
         kind="appointment_at_risk",
         subject=dose_subject(odds.plan.dose.id),
         severity=severity,
-        act_by=decide_by,
+        act_by=odds.plan.appointment_act_by,
         cause=cause,
         summary=f"{summary}; the dose itself would still be usable.",
         evidence=numbers(
@@ -235,6 +234,10 @@ def _late_for_appointment(facts: Facts, odds: DoseOdds, *, severity: Severity, t
             slack_p50_minutes=odds.slack_p50_minutes,
         ),
         what_would_help=help_for(
-            cause, facts.shipment, act_by=decide_by, at=facts.at, computed=computed(facts, about=odds)
+            cause,
+            facts.shipment,
+            act_by=odds.plan.appointment_act_by,
+            at=facts.at,
+            computed=computed(facts, about=odds),
         ),
     )

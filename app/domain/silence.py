@@ -51,7 +51,7 @@ class Outlook:
         arrival = self.arrival
         if self.forecast is not None and not self.at <= at <= max(self.steady_until, self.at):
             arrival = self.forecast.at(at)
-        odds = tuple(odds_of(plan, self.shipment, self.journey, arrival, at=at) for plan in self.plans)
+        odds = tuple(odds_of(plan, self.shipment, arrival) for plan in self.plans)
         return Facts(
             shipment=self.shipment,
             journey=self.journey,

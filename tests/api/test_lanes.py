@@ -230,6 +230,36 @@ async def test_a_timetable_tells_what_a_missed_package_takes_next_and_what_would
     assert "AZ7 MXP–BLQ at Mon 02 Mar 15:30 CET (14:30Z) saves 1 of 1 dose." in missed["what_would_help"]
 
 
+@pytest.mark.parametrize(("told", "act_by"), [(True, "16:30"), (False, "16:55")])
+async def test_the_last_known_service_that_helps_says_until_when_to_act(
+    api: Api, told: bool, act_by: str
+) -> None:
+    """The dose is needed by 21:00Z, so received after 20:55, on the road at 19:55, and landed by 19:25 at the latest.
+
+    AZ9 lands at 19:00 and accepts until 16:30, AZ11 lands at 19:30. Where no timetable is told, a flight as long as
+    the one cancelled would have to leave by 18:25.
+    """
+    if told:
+        late = [
+            TIMETABLE["services"][0] | {"service": name, "days": [1], "departs": departs, "minutes": 60}
+            for name, departs in (("AZ9", "19:00"), ("AZ11", "19:30"))
+        ]
+        await api.post("/v1/lanes/timetable", TIMETABLE | {"services": [*TIMETABLE["services"], *late]})
+        await api.house.lanes.publish_due()
+    shipment = await api.ship()
+    for hours_on, kind, leg in ((8, "departed", 1), (1, "arrived", 1), (2, "leg_cancelled", 2)):
+        api.clock.advance(hours=hours_on)
+        await api.scan(shipment, kind, leg=leg)
+    await api.assess()
+
+    alerts = (await api.get("/v1/alerts", shipment_id=shipment["id"])).json()["data"]
+    api.clock.advance(hours=6)
+    (line,) = (await api.get("/v1/alerts", group="cause")).json()["data"]
+
+    assert {one["act_by"] for one in alerts} == {f"2026-03-02T{act_by}:00.000Z"}
+    assert (line["decide_by"], line["summary"].endswith("; too late to act on the way.")) == (None, True)
+
+
 async def test_a_timetable_that_cannot_be_is_refused_with_its_place(api: Api) -> None:
     bad = TIMETABLE | {"services": [TIMETABLE["services"][0] | {"departs": "25:00"}]}
 

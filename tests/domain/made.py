@@ -236,20 +236,20 @@ class Slipping:
         return cast(Forecast, self)
 
 
-def plan_of(shipment: Shipment, cares: Iterable[DoseCare] = ()) -> DosePlan:
+def plan_of(shipment: Shipment, cares: Iterable[DoseCare] = (), journey: Journey | None = None) -> DosePlan:
     given = dict(zip([dose.id for dose in shipment.doses], cares, strict=False))
-    return dose_plans(shipment, {dose.id: given.get(dose.id, care()) for dose in shipment.doses})[0]
+    care_of = {dose.id: given.get(dose.id, care()) for dose in shipment.doses}
+    return dose_plans(shipment, care_of, journey or a_journey())[0]
 
 
 def odds(
     shipment: Shipment,
     arrival: Arrival | None,
     *,
-    when: datetime,
     journey: Journey | None = None,
     cares: Iterable[DoseCare] = (),
 ) -> DoseOdds:
-    return odds_of(plan_of(shipment, cares), shipment, journey or a_journey(), arrival, at=when)
+    return odds_of(plan_of(shipment, cares, journey), shipment, arrival)
 
 
 @dataclass

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.bedside import Draw
-from app.domain.custody import LegFacts
-from app.domain.odds import act_by, dose_plans, odds_of, worst_of
+from app.domain.odds import dose_plans, odds_of, worst_of
 from app.domain.risk import dose_risk, is_settled, limit_words
 from app.domain.shipment import Opening
 from app.domain.site_time import counted_arrival_at, last_receivable_at, site_text
@@ -24,7 +23,7 @@ def verdict(
     arrival: Any, *, shipment: Any = None, journey: Any = None, when: str = "09:00", **care: Any
 ) -> str:
     shipment, journey = shipment or a_shipment(), journey or a_journey()
-    odds = made.odds(shipment, arrival, when=at(when), journey=journey, cares=[made.care(**care)])
+    odds = made.odds(shipment, arrival, journey=journey, cares=[made.care(**care)])
     return dose_risk(odds, shipment, journey, arrival, at=at(when)).verdict
 
 
@@ -48,24 +47,22 @@ def test_verdict_follows_the_chance_of_being_late(late: float, expected: str) ->
 def test_exactly_at_the_latest_useful_arrival_is_in_time_and_a_second_later_is_not() -> None:
     shipment, journey = a_shipment(), a_journey(state="delivered", delivered_at=LATEST)
 
-    inside = made.odds(shipment, made.arrived(LATEST), when=at("14:01"), journey=journey)
-    outside = made.odds(
-        shipment, made.arrived(LATEST + timedelta(seconds=1)), when=at("14:01"), journey=journey
-    )
+    inside = made.odds(shipment, made.arrived(LATEST), journey=journey)
+    outside = made.odds(shipment, made.arrived(LATEST + timedelta(seconds=1)), journey=journey)
 
     assert (inside.late_probability, outside.late_probability) == (0.0, 1.0)
     assert inside.slack_p50_minutes == 0.0
 
 
 def test_slack_is_the_latest_useful_arrival_minus_the_quantile() -> None:
-    odds = made.odds(a_shipment(), arriving("12:00", "13:00"), when=at("09:00"))
+    odds = made.odds(a_shipment(), arriving("12:00", "13:00"))
 
     assert odds.slack_p50_minutes == pytest.approx(90.0)
     assert odds.slack_p90_minutes == pytest.approx(66.0)
 
 
 def test_the_unknown_share_counts_as_late_and_leaves_the_p90_slack_unknown() -> None:
-    odds = made.odds(a_shipment(), arriving("11:00", "12:00", unknown_probability=0.2), when=at("09:00"))
+    odds = made.odds(a_shipment(), arriving("11:00", "12:00", unknown_probability=0.2))
 
     assert odds.late_probability == pytest.approx(0.2)
     assert odds.slack_p90_minutes is None
@@ -74,14 +71,14 @@ def test_the_unknown_share_counts_as_late_and_leaves_the_p90_slack_unknown() -> 
 def test_the_appointment_is_judged_by_its_own_bound() -> None:
     shipment = a_shipment(doses=(a_dose(administer_at=at("13:30")),))
 
-    odds = made.odds(shipment, arriving("12:00", "13:00"), when=at("09:00"))
+    odds = made.odds(shipment, arriving("12:00", "13:00"))
 
     assert odds.appointment_late_probability == pytest.approx(0.5)  # needed by 12:30
     assert odds.late_probability == 0.0
 
 
 def test_without_an_appointment_there_is_no_chance_of_missing_it() -> None:
-    odds = made.odds(a_shipment(), arriving("12:00", "13:00"), when=at("09:00"))
+    odds = made.odds(a_shipment(), arriving("12:00", "13:00"))
 
     assert odds.appointment_late_probability is None
 
@@ -89,7 +86,7 @@ def test_without_an_appointment_there_is_no_chance_of_missing_it() -> None:
 def test_a_dose_that_nothing_ends_is_never_late() -> None:
     shipment = a_shipment(doses=(a_dose(expires_at=None),))
 
-    odds = made.odds(shipment, arriving("12:00", "13:00", unknown_probability=0.5), when=at("09:00"))
+    odds = made.odds(shipment, arriving("12:00", "13:00", unknown_probability=0.5))
 
     assert odds.late_probability == 0.0
     assert odds.slack_p50_minutes is None
@@ -105,7 +102,7 @@ def test_expired_begins_just_after_the_window() -> None:
 
 @pytest.mark.parametrize("state", ["cancelled", "lost", "returned"])
 def test_no_arrival_is_expected_once_the_journey_has_ended_elsewhere(state: str) -> None:
-    odds = made.odds(a_shipment(), None, when=at("09:00"))
+    odds = made.odds(a_shipment(), None)
 
     assert odds.late_probability is None
     assert verdict(None, journey=a_journey(state=state), when="16:00") == "will_miss"
@@ -150,7 +147,7 @@ def test_limits_are_told_in_words(limit: str | None, words: str) -> None:
 
 
 def test_without_any_known_arrival_no_administration_is_dated() -> None:
-    odds = made.odds(a_shipment(), None, when=at("09:00"))
+    odds = made.odds(a_shipment(), None)
 
     risk = dose_risk(odds, a_shipment(), a_journey(state="lost"), None, at=at("09:00"))
 
@@ -170,7 +167,7 @@ def test_a_quality_decision_stands_before_the_odds(status: str) -> None:
 
 def test_every_verdict_says_why_in_the_time_of_the_site() -> None:
     shipment, journey, arrival = a_shipment(), a_journey(), made.arriving_late_with(0.25)
-    odds = made.odds(shipment, arrival, when=at("09:00"))
+    odds = made.odds(shipment, arrival)
 
     risk = dose_risk(odds, shipment, journey, arrival, at=at("09:00"))
 
@@ -211,42 +208,20 @@ def test_an_appointment_after_the_window_puts_the_dose_at_risk() -> None:
 def test_activity_at_the_expected_arrival_decays_from_calibration() -> None:
     after_72_h = at("72:00")
     shipment = a_shipment(doses=(a_dose(expires_at=after_72_h + made.HOUR),))
-    odds = made.odds(shipment, made.arrived(after_72_h), when=at("09:00"))
+    odds = made.odds(shipment, made.arrived(after_72_h))
 
     risk = dose_risk(odds, shipment, a_journey(), made.arrived(after_72_h), at=at("09:00"))
 
     assert risk.activity_at_eta_p50_mbq == pytest.approx(5411.43207795, rel=1e-9)  # worked case DEC-03
 
 
-def test_act_by_is_the_departure_that_can_still_be_changed() -> None:
-    assert act_by(a_shipment(), a_journey(), at("14:00"), at=at("09:00")) == at("10:00")
-
-
-def test_act_by_is_earlier_when_the_planned_way_would_no_longer_end_in_time() -> None:
-    assert act_by(a_shipment(), a_journey(), at("11:30"), at=at("09:00")) == at("09:30")
-
-
-def test_act_by_moves_on_while_the_last_leg_waits_and_stays_once_it_has_left() -> None:
-    gone = a_journey(legs=(LegFacts(number=1, departed_at=at("10:20")),))
-
-    assert act_by(a_shipment(), a_journey(), at("14:00"), at=at("10:01")) == at("12:00")
-    assert act_by(a_shipment(), gone, at("14:00"), at=at("13:00")) == at("10:20")
-
-
-def test_act_by_of_several_legs_is_that_of_the_last() -> None:
-    shipment = a_shipment(legs=made.two_legs())
-    journey = a_journey(legs=(LegFacts(number=1, departed_at=at("10:00")), LegFacts(number=2)))
-
-    assert act_by(shipment, journey, at("14:00"), at=at("10:30")) == at("11:30")
-
-
 def test_the_worst_dose_is_the_likeliest_to_be_lost_then_the_one_with_the_earliest_bound() -> None:
     early, late = a_dose(id="early", expires_at=at("14:30")), a_dose(id="late", expires_at=at("16:00"))
     shipment = a_shipment(doses=(late, early))
-    plans = dose_plans(shipment, {"early": made.care(), "late": made.care()})
+    plans = dose_plans(shipment, {"early": made.care(), "late": made.care()}, a_journey())
 
     def worst(arrival: Any) -> str | None:
-        odds = tuple(odds_of(p, shipment, a_journey(), arrival, at=at("09:00")) for p in plans)
+        odds = tuple(odds_of(p, shipment, arrival) for p in plans)
         found = worst_of(odds)
         return found.plan.dose.id if found else None
 
@@ -256,7 +231,7 @@ def test_the_worst_dose_is_the_likeliest_to_be_lost_then_the_one_with_the_earlie
 
 
 def test_a_dose_that_met_its_end_waits_for_no_arrival() -> None:
-    odds = made.odds(a_shipment(), None, when=at("09:00"), cares=[made.care(outcome="disposed")])
+    odds = made.odds(a_shipment(), None, cares=[made.care(outcome="disposed")])
 
     assert is_settled(odds, a_journey())
 
@@ -295,8 +270,8 @@ def test_opening_hours_may_pass_midnight() -> None:
 def test_the_odds_count_the_hours_but_a_delivery_that_happened_is_a_fact() -> None:
     shipment = a_shipment(site=open_site(Opening(days=(2,), opens="09:00", closes="13:30")))  # until 12:30Z
 
-    expected = made.odds(shipment, arriving("12:00", "13:00"), when=at("09:00"))
-    happened = made.odds(shipment, made.arrived(at("13:00")), when=at("13:05"))
+    expected = made.odds(shipment, arriving("12:00", "13:00"))
+    happened = made.odds(shipment, made.arrived(at("13:00")))
 
     assert expected.late_probability == pytest.approx(0.5)
     assert happened.late_probability == 0.0
@@ -323,7 +298,7 @@ def test_twenty_percent_and_more_than_twenty_percent_are_kept_apart(given: float
     draw = Draw(activity_mbq=given, drawn_at=at("14:00"))
     journey = a_journey(state="received", received_at=at("13:00"))
     odds = made.odds(
-        shipment, made.arrived(at("13:00")), when=at("15:00"), journey=journey,
+        shipment, made.arrived(at("13:00")), journey=journey,
         cares=[made.care(outcome="administered", draws=(draw,))],
     )  # fmt: skip
 
@@ -342,7 +317,7 @@ def test_a_dose_that_ended_on_the_way_will_not_be_given_though_its_package_goes_
 def test_a_received_dose_tells_an_appointment_after_its_window_and_that_the_window_has_passed() -> None:
     shipment = a_shipment(doses=(a_dose(administer_at=USABLE_UNTIL + timedelta(minutes=12)),))
     journey = a_journey(state="received", delivered_at=at("12:00"), received_at=at("12:00"))
-    odds = made.odds(shipment, made.arrived(at("12:00")), when=at("12:10"), journey=journey)
+    odds = made.odds(shipment, made.arrived(at("12:00")), journey=journey)
 
     before = dose_risk(odds, shipment, journey, made.arrived(at("12:00")), at=at("12:10"))
     after = dose_risk(
@@ -358,7 +333,7 @@ def test_a_received_dose_tells_an_appointment_after_its_window_and_that_the_wind
 def test_a_lost_dose_without_a_known_arrival_says_so() -> None:
     arrival = arriving("11:00", "12:00", unknown_probability=1.0)
     shipment, journey = a_shipment(), a_journey()
-    odds = replace(made.odds(shipment, arrival, when=at("09:00")), slack_p50_minutes=None)
+    odds = replace(made.odds(shipment, arrival), slack_p50_minutes=None)
 
     told = dose_risk(odds, shipment, journey, arrival, at=at("09:00"))
 
@@ -369,7 +344,7 @@ def test_a_lost_dose_without_a_known_arrival_says_so() -> None:
 def test_a_dose_in_quarantine_by_rule_tells_why() -> None:
     shipment, journey, arrival = a_shipment(), a_journey(), arriving("11:00", "12:00")
     care = made.care(quality_status="quarantined", quarantined_at=at("08:30"))
-    odds = made.odds(shipment, arrival, when=at("09:00"), journey=journey, cares=[care])
+    odds = made.odds(shipment, arrival, journey=journey, cares=[care])
 
     assert dose_risk(odds, shipment, journey, arrival, at=at("09:00")).verdict_reasons[0] == (
         "waiting for a recorded quality decision since Tue 06 Jan 09:30 CET (08:30Z): its temperature was "

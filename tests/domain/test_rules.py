@@ -14,7 +14,16 @@ from app.domain.rules_arrival import in_plan_phase
 from app.domain.ruling import Facts, OpenSeverity, Rule, run_rules
 from app.domain.segments import Contribution
 from tests.domain import made
-from tests.domain.made import DEPARTURE, USABLE_UNTIL, a_journey, a_leg, a_product, a_shipment, arriving, at
+from tests.domain.made import (
+    DEPARTURE,
+    USABLE_UNTIL,
+    a_journey,
+    a_leg,
+    a_product,
+    a_shipment,
+    arriving,
+    at,
+)
 
 SECOND = timedelta(seconds=1)
 PLANNING = at("05:00")  # five hours before the first departure
@@ -31,7 +40,7 @@ def facts(
 ) -> Facts:
     shipment, journey = shipment or a_shipment(), journey or a_journey()
     arrival = made.arriving_late_with(late)
-    odds = made.odds(shipment, arrival, when=when, journey=journey, cares=[care or made.care()])
+    odds = made.odds(shipment, arrival, journey=journey, cares=[care or made.care()])
     return Facts(shipment=shipment, journey=journey, arrival=arrival, odds=(odds,), at=when)
 
 
@@ -77,16 +86,16 @@ def test_the_plan_phase_ends_with_the_first_movement(moved: dict[str, Any]) -> N
     assert not in_plan_phase(a_shipment(), journey, at=PLANNING)
 
 
-# With a last useful arrival at 14:00 and a leg from 10:00 to 12:00, `act_by` is 10:00: near from 08:00 on.
+# The only flight known leaves at 10:00 and accepts until 08:30, which is `act_by`: near from 06:30 on.
 @pytest.mark.parametrize(
     ("when", "late", "expected"),
     [
-        ("07:59", 0.19, None),
-        ("07:59", 0.20, "warning"),
-        ("07:59", 0.49, "warning"),
-        ("07:59", 0.50, "critical"),
-        ("08:00", 0.09, None),
-        ("08:00", 0.10, "warning"),
+        ("06:29", 0.19, None),
+        ("06:29", 0.20, "warning"),
+        ("06:29", 0.49, "warning"),
+        ("06:29", 0.50, "critical"),
+        ("06:30", 0.09, None),
+        ("06:30", 0.10, "warning"),
     ],
 )
 def test_arrival_after_expiry_raises_earlier_when_the_last_chance_to_act_is_near(
@@ -118,10 +127,10 @@ def test_a_product_may_set_its_own_thresholds() -> None:
     )
     shipment = a_shipment(product=product)
 
-    assert severities(facts(when=at("07:00"), late=0.02, shipment=shipment)) == {
+    assert severities(facts(when=at("06:15"), late=0.02, shipment=shipment)) == {
         "arrival_after_expiry": "warning"
     }
-    assert severities(facts(when=at("07:00"), late=0.03, shipment=shipment)) == {
+    assert severities(facts(when=at("06:15"), late=0.03, shipment=shipment)) == {
         "arrival_after_expiry": "critical"
     }
 
@@ -135,10 +144,12 @@ def test_a_late_arrival_says_what_why_until_when_and_in_whose_time() -> None:
         "needed by Tue 06 Jan 15:00 CET (14:00Z), expected Tue 06 Jan 14:45 CET (13:45Z)."
     )
     assert told.cause == Cause(kind="not_departed", leg=1, service="AC1", location="PLANT")
-    assert told.act_by == at("12:00")
+    assert told.act_by == at("08:30")
     assert told.evidence["late_probability"] == pytest.approx(0.25)
     assert told.evidence["threshold"] == 0.10
-    assert told.what_would_help[0] == "Ask ACME whether flight AC1 PLANT–CLINIC has left with the package."
+    assert told.what_would_help == (
+        "Tell the site: move the appointment, shorten the handling, or order a replacement dose.",
+    )
 
 
 def test_when_acting_on_the_way_is_over_only_the_site_can_help() -> None:
@@ -302,7 +313,7 @@ def test_the_slowest_segment_is_the_cause_when_nothing_else_is() -> None:
     slow = Contribution(leg=1, segment="transit", minutes_p50=42.0, basis="history")
     arrival = arriving("13:30", "14:30", contributions=(slow,))
     shipment = a_shipment(legs=(a_leg(),))
-    odds = made.odds(shipment, arrival, when=UNDER_WAY)
+    odds = made.odds(shipment, arrival)
 
     given = Facts(shipment=shipment, journey=a_journey(), arrival=arrival, odds=(odds,), at=UNDER_WAY)
 
@@ -338,7 +349,7 @@ def test_a_report_or_an_overdue_scan_is_named_as_the_cause(journey: dict[str, An
 def test_a_slow_segment_of_a_leg_no_longer_planned_is_still_named() -> None:
     gone = Contribution(leg=9, segment="dwell", minutes_p50=42.0, basis="history")
     arrival = arriving("13:30", "14:30", contributions=(gone,))
-    odds = made.odds(a_shipment(), arrival, when=UNDER_WAY)
+    odds = made.odds(a_shipment(), arrival)
 
     given = Facts(shipment=a_shipment(), journey=a_journey(), arrival=arrival, odds=(odds,), at=UNDER_WAY)
 
@@ -350,7 +361,7 @@ def test_a_plan_that_arrives_after_the_appointment_is_itself_the_cause() -> None
     shipment = a_shipment(doses=(made.a_dose(administer_at=at("12:30")),))  # arrives 12:00, needed by 11:30
     slow = Contribution(leg=1, segment="dwell", minutes_p50=12.0, basis="history")
     arrival = arriving("12:00", "12:30", contributions=(slow,))
-    odds = made.odds(shipment, arrival, when=UNDER_WAY)
+    odds = made.odds(shipment, arrival)
 
     given = Facts(shipment=shipment, journey=a_journey(), arrival=arrival, odds=(odds,), at=UNDER_WAY)
 

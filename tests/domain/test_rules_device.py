@@ -55,7 +55,7 @@ def facts(
     arrival: Any = None,
 ) -> Facts:
     arrival = arrival or made.arriving("12:00", "13:00")
-    odds = made.odds(given, arrival, when=when, journey=journey)
+    odds = made.odds(given, arrival, journey=journey)
     tracks = {} if track is None else {("T", "main"): track}
     thermal = thermal_of(given, journey, tracks, at=when)
     return Facts(shipment=given, journey=journey, arrival=arrival, odds=(odds,), at=when, thermal=thermal)

@@ -39,7 +39,7 @@ def facts(
     shipment = a_shipment(doses=(dose,), product=product or a_product())
     journey = journey or a_journey()
     arrival = made.arriving("12:00", "13:00") if not late else made.arriving_late_with(late)
-    odds = made.odds(shipment, arrival, when=when, journey=journey, cares=[made.care(**care)])
+    odds = made.odds(shipment, arrival, journey=journey, cares=[made.care(**care)])
     return Facts(shipment=shipment, journey=journey, arrival=arrival, odds=(odds,), at=when)
 
 

@@ -24,7 +24,7 @@ def stalled(
 ) -> bool:
     plan = a_shipment(legs=(a_leg(mode=mode),), product=a_product(thresholds=thresholds or {}))
     state = a_journey(**journey)
-    odds = made.odds(plan, made.arriving("12:00", "13:00"), when=when, journey=state)
+    odds = made.odds(plan, made.arriving("12:00", "13:00"), journey=state)
     given = Facts(
         shipment=plan, journey=state, arrival=made.arriving("12:00", "13:00"), odds=(odds,), at=when
     )
