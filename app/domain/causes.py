@@ -12,6 +12,9 @@ from app.domain.shipment import Leg, Shipment
 
 NOTEWORTHY_DELAY_MINUTES = 5.0  # below this a segment's drift explains nothing (convention)
 
+_ASKED = frozenset({"held", "customs", "not_departed", "not_arrived", "stalled"})
+"""Causes of which somebody can be asked: the answer may be that all is well, however late it is to re-plan."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
@@ -83,14 +86,18 @@ def help_for(
     cause: Cause,
     shipment: Shipment,
     *,
-    act_by: datetime | None,
-    at: datetime,
+    too_late: str | None,
     computed: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """Return what somebody could do about it: what is computed for this case first, then the likeliest step."""
+    """Return what somebody could do about it: what is computed for this case first, then the likeliest step.
+
+    `too_late` says that no re-planning helps any more; None: it may.
+    """
     tell_site = "Tell the site: move the appointment, shorten the handling, or order a replacement dose."
-    if act_by is not None and at > act_by and cause.kind != "stalled":
-        return (*computed, tell_site)
+    if too_late is not None:
+        tell_site = f"{too_late} {tell_site}"
+        if cause.kind not in _ASKED:
+            return (*computed, tell_site)
     leg = next((leg for leg in shipment.legs if leg.number == cause.leg), shipment.legs[0])
     way = way_words(leg)
     steps = {

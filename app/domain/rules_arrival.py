@@ -13,7 +13,7 @@ from app.domain.remedies import computed
 from app.domain.risk import is_settled, limit_words
 from app.domain.ruling import JUST_AFTER, Facts, OpenSeverity
 from app.domain.shipment import Shipment
-from app.domain.telling import name_of, numbers
+from app.domain.telling import name_of, numbers, too_late
 from app.domain.wording import chance
 
 PLAN_PHASE_ENDS = timedelta(hours=4)
@@ -203,7 +203,10 @@ def _late_arrival(
             unknown_probability=facts.arrival.unknown_probability if facts.arrival else None,
         ),
         what_would_help=help_for(
-            cause, facts.shipment, act_by=odds.act_by, at=facts.at, computed=computed(facts, about=odds)
+            cause,
+            facts.shipment,
+            too_late=too_late(facts, odds.act_by, "save this dose"),
+            computed=computed(facts, about=odds),
         ),
     )
 
@@ -236,8 +239,7 @@ def _late_for_appointment(facts: Facts, odds: DoseOdds, *, severity: Severity, t
         what_would_help=help_for(
             cause,
             facts.shipment,
-            act_by=odds.plan.appointment_act_by,
-            at=facts.at,
+            too_late=too_late(facts, odds.plan.appointment_act_by, "keep the appointment"),
             computed=computed(facts, about=odds),
         ),
     )

@@ -20,18 +20,23 @@ def numbers(**evidence: float | None) -> dict[str, float]:
     return {name: value for name, value in evidence.items() if value is not None}
 
 
+def too_late(facts: Facts, act_by: datetime | None, what: str) -> str | None:
+    """Return, once the last instant to act has passed, that re-planning cannot do `what` any more."""
+    return f"Re-planning can no longer {what}." if act_by is not None and facts.at > act_by else None
+
+
 def about_shipment(
     facts: Facts, kind: str, cause: Cause, since: datetime, summary: str, **evidence: float | None
 ) -> Condition:
     """Return a warning about the whole shipment, with what its worst dose has at stake."""
     worst = worst_of(facts.odds)
-    act_by = worst.act_by if worst else None
+    last_at = max((one.act_by for one in facts.odds if one.act_by is not None), default=None)
     return Condition(
         kind=kind,
         subject=SHIPMENT,
         severity="warning",
         since=since,
-        act_by=act_by,
+        act_by=worst.act_by if worst else None,
         cause=cause,
         summary=summary,
         evidence=numbers(
@@ -40,7 +45,10 @@ def about_shipment(
             **evidence,
         ),
         what_would_help=help_for(
-            cause, facts.shipment, act_by=act_by, at=facts.at, computed=computed(facts, about=None)
+            cause,
+            facts.shipment,
+            too_late=too_late(facts, last_at, "save any of the doses"),
+            computed=computed(facts, about=None),
         ),
     )
 

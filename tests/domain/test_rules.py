@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.alerts import AlertKey, Cause, Condition, Severity
 from app.domain.custody import LegFacts
+from app.domain.odds import dose_plans, odds_of
 from app.domain.rules import RULES
 from app.domain.rules_arrival import in_plan_phase
 from app.domain.ruling import Facts, OpenSeverity, Rule, run_rules
@@ -17,6 +18,7 @@ from tests.domain import made
 from tests.domain.made import (
     DEPARTURE,
     USABLE_UNTIL,
+    a_dose,
     a_journey,
     a_leg,
     a_product,
@@ -148,6 +150,8 @@ def test_a_late_arrival_says_what_why_until_when_and_in_whose_time() -> None:
     assert told.evidence["late_probability"] == pytest.approx(0.25)
     assert told.evidence["threshold"] == 0.10
     assert told.what_would_help == (
+        "Ask ACME whether flight AC1 PLANT–CLINIC has left with the package.",
+        "Re-planning can no longer save this dose. "
         "Tell the site: move the appointment, shorten the handling, or order a replacement dose.",
     )
 
@@ -158,8 +162,46 @@ def test_when_acting_on_the_way_is_over_only_the_site_can_help() -> None:
     told = found(facts(when=at("11:00"), late=0.25, journey=gone))["arrival_after_expiry"]
 
     assert told.what_would_help == (
+        "Re-planning can no longer save this dose. "
         "Tell the site: move the appointment, shorten the handling, or order a replacement dose.",
     )
+
+
+def test_an_appointment_that_no_other_way_keeps_says_so() -> None:
+    shipment = a_shipment(doses=(a_dose(administer_at=at("12:30"), expires_at=at("20:00")),))
+    gone = a_journey(state="in_transit", legs=(LegFacts(number=1, departed_at=at("10:00")),))
+
+    told = found(facts(when=at("11:00"), late=0.9, journey=gone, shipment=shipment))["appointment_at_risk"]
+
+    assert told.act_by == at("10:00")
+    assert told.what_would_help[-1].startswith(
+        "Re-planning can no longer keep the appointment. Tell the site"
+    )
+
+
+@pytest.mark.parametrize(
+    ("when", "helps"),
+    [
+        ("10:30", "Book the next service in place of flight AC1 PLANT–CLINIC."),
+        ("11:00", "Re-planning can no longer save any of the doses. Tell the site"),
+    ],
+)
+def test_what_failed_can_be_re_planned_as_long_as_one_of_the_doses_is_saved_by_it(
+    when: str, helps: str
+) -> None:
+    """As fast as the plan, a flight has to be booked by 10:25 for the dose needed by 14:00, by 10:55 for the other."""
+    doses = (a_dose(), a_dose(id="d2", expires_at=USABLE_UNTIL + timedelta(minutes=30)))
+    shipment = a_shipment(doses=doses)
+    journey = a_journey(legs=(LegFacts(number=1, failed="leg_cancelled", failed_at=at("09:00")),))
+    plans = dose_plans(shipment, {dose.id: made.care() for dose in doses}, journey)
+    arrival = made.arriving_late_with(1.0)
+    odds = tuple(odds_of(plan, shipment, arrival) for plan in plans)
+    given = Facts(shipment=shipment, journey=journey, arrival=arrival, odds=odds, at=at(when))
+
+    told = found(given)["missed_connection"]
+
+    assert told.act_by == at("10:25")
+    assert told.what_would_help[0].startswith(helps)
 
 
 def test_dose_expired_begins_just_after_the_window() -> None:
