@@ -32,6 +32,24 @@ def by_device(facts: Facts) -> Mapping[str, Sequence[SeriesThermal]]:
     return found
 
 
+def act_by_of(facts: Facts, *, since: datetime) -> datetime | None:
+    """Return until when there is something to decide about what began at `since`, which no change of the way cures.
+
+    That is as long as the worst dose can still come another way. What began later is for the site to weigh, before
+    the first of the doses that it still has to give; None: there is none.
+    Source: our convention (decision 18).
+    """
+    worst = worst_of(facts.odds)
+    if worst is not None and worst.act_by is not None and worst.act_by >= since:
+        return worst.act_by
+    given_at = [
+        odds.plan.dose.administer_at
+        for odds in facts.odds
+        if odds.plan.care.outcome == "open" and odds.plan.dose.administer_at is not None
+    ]
+    return min((at for at in given_at if at >= since), default=None)
+
+
 def about_device(
     facts: Facts,
     kind: str,
@@ -44,13 +62,12 @@ def about_device(
     help_: tuple[str, ...],
 ) -> Condition:
     """Return a condition of one device, with what is the same for all of them."""
-    worst = worst_of(facts.odds)
     return Condition(
         kind=kind,
         subject=device_subject(device_id),
         severity=severity,
         since=since,
-        act_by=worst.act_by if worst else None,
+        act_by=act_by_of(facts, since=since),
         cause=Cause(kind=kind, location=facts.journey.position.code),
         summary=summary,
         evidence=evidence,

@@ -18,8 +18,7 @@ from app.domain.alerts import (
     Severity,
     over_before_known,
 )
-from app.domain.devices import device_subject
-from app.domain.odds import worst_of
+from app.domain.devices import act_by_of, device_subject
 from app.domain.ruling import Facts, OpenSeverity
 from app.domain.thermal import SeriesThermal
 from app.domain.thermal_episodes import Episode
@@ -185,7 +184,6 @@ def _budget_words(facts: Facts, used_up_at: datetime) -> str:
 def _condition(
     facts: Facts, series: SeriesThermal, severity: Severity, since: datetime, words: str
 ) -> Condition:
-    worst = worst_of(facts.odds)
     device, storage = series.device, facts.thermal.storage
     numbers = {
         "last_c": series.last_c, "min_c": series.min_c, "max_c": series.max_c,
@@ -198,7 +196,7 @@ def _condition(
         subject=device_subject(device.device_id),
         severity=severity,
         since=since,
-        act_by=worst.act_by if worst else None,
+        act_by=act_by_of(facts, since=since),
         cause=Cause(kind="temperature", location=facts.journey.position.code),
         summary=f"Sensor {device.device_id} ({device.sensor}): {words}.",
         evidence={name: value for name, value in numbers.items() if value is not None},

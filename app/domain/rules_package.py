@@ -9,7 +9,6 @@ from app.domain.alerts import SHIPMENT, Cause, Condition
 from app.domain.devices import about_device, by_device, device_subject, left_plant_at
 from app.domain.drift import Drift
 from app.domain.eta import Arrival
-from app.domain.odds import worst_of
 from app.domain.readings import CHANNELS, instant, microseconds
 from app.domain.ruling import Facts, OpenSeverity, threshold_of
 from app.domain.shipment import DeviceAssignment, Shipment
@@ -28,7 +27,10 @@ _SAID = {"light_lux": "light {:g} lux", "shock_g": "shock {:g} g", "tilt_deg": "
 
 
 def packaging_expiring(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
-    """Yield the packaging when one arrival in ten comes after it stops keeping the temperature."""
+    """Yield the packaging when one arrival in ten comes after it stops keeping the temperature.
+
+    Cold can be renewed wherever the package is: there is something to decide until it runs out.
+    """
     package = facts.shipment.package
     if facts.arrival is None or package is None or not package.packed_at or not package.qualified_hours:
         return
@@ -38,12 +40,11 @@ def packaging_expiring(facts: Facts, open_severity: OpenSeverity) -> Iterator[Co
     if p90_at is not None and p90_at <= bound_at:
         return
     expected = f"one arrival in ten comes after {facts.say(p90_at)}" if p90_at else "the arrival is unknown"
-    worst = worst_of(facts.odds)
     yield Condition(
         kind="packaging_expiring",
         subject=SHIPMENT,
         severity="warning",
-        act_by=worst.act_by if worst else None,
+        act_by=ends_at,
         cause=Cause(kind="packaging", location=facts.journey.position.code),
         summary=f"The packaging keeps its temperature until {facts.say(ends_at)}; {expected}.",
         evidence={

@@ -255,6 +255,46 @@ def test_packaging_that_one_arrival_in_ten_outlasts(
     assert told(facts(packed, None, when=at("09:00")), open_now) == expected
 
 
+def test_the_packaging_can_be_iced_anew_until_its_cold_runs_out() -> None:
+    packed = replace(shipment(), package=Package(packed_at=made.DAY, qualified_hours=12.5))
+
+    assert found(facts(packed, None, when=at("09:00")))["packaging_expiring"].act_by == at("12:30")
+
+
+# A car may leave until 11:55 to be there by 14:00 (2 hours, and 5 minutes for the receipt), ordered by 11:10.
+@pytest.mark.parametrize(
+    ("lit_at", "appointed", "act_by"),
+    [
+        ("10:30", "13:30", "11:10"),
+        ("11:10", "13:30", "11:10"),
+        ("11:20", "13:30", "13:30"),
+        ("11:20", None, None),
+        ("13:40", "13:30", None),
+    ],
+)
+def test_what_a_device_tells_too_late_for_the_way_is_for_the_site_to_weigh(
+    lit_at: str, appointed: str | None, act_by: str | None
+) -> None:
+    dose = made.a_dose(administer_at=at(appointed) if appointed else None)
+    given = replace(shipment(), doses=(dose,))
+    lit = channel("light_lux", (lit_at, 90.0))
+
+    tampered = found(facts(given, lit, when=at("13:50")))["tamper"]
+
+    assert tampered.since == at(lit_at)
+    assert tampered.act_by == (at(act_by) if act_by else None)
+
+
+def test_an_excursion_is_never_to_be_decided_before_it_began() -> None:
+    """The car left at 08:00, so nothing about the way can be chosen; the alarm is of 08:30."""
+    gone = replace(PICKED_UP, legs=(LegFacts(number=1, departed_at=at("08:00")),))
+    given = replace(shipment(), doses=(made.a_dose(administer_at=at("13:30")),))
+
+    condition = found(facts(given, a_track(*WARM), when=at("08:51"), journey=gone))["temperature_excursion"]
+
+    assert (condition.since, condition.act_by) == (at("08:30"), at("13:30"))
+
+
 @pytest.mark.parametrize(("name", "bound"), [("light_lux", 20.0), ("shock_g", 10.0), ("tilt_deg", 80.0)])
 def test_light_shock_and_tilt_above_the_limits_are_tampering(name: str, bound: float) -> None:
     def judged(value: float, device: DeviceAssignment = LIVE, when: str = "08:10") -> dict[str, str]:
