@@ -12,6 +12,7 @@ from app.domain.correction import LEVELS, Correction, raw_level
 from app.domain.eta import Arrival
 from app.domain.horizons import HORIZONS, Horizon
 from app.domain.lanes import Array
+from app.domain.spans import MINUTE
 
 CHANGED: Final = timedelta(minutes=15)
 KEPT_MAX: Final = 6
@@ -22,8 +23,6 @@ TENTHS: Final = 10
 _TAIL = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075)
 RANK_LEVELS: Final = np.asarray([*_TAIL, *np.arange(2, 19) / 20, *(1 - tail for tail in reversed(_TAIL))])
 """Of which levels the quantiles are kept, to find the rank of what happens: dense where the tails are."""
-
-_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +75,14 @@ def raw_minutes(arrival: Arrival, asked_at: datetime) -> Array | None:
     if arrival.grid is None or heights is None or heights[-1] <= 0.0:
         return None
     positions = np.interp(RANK_LEVELS * heights[-1], heights, np.arange(1.0, len(heights) + 1))
-    start_minutes = (arrival.grid.start_at - asked_at) / _MINUTE
+    start_minutes = (arrival.grid.start_at - asked_at) / MINUTE
     found: Array = start_minutes + positions * arrival.grid.step_minutes
     return found
 
 
 def rank_of(arrived_at: datetime, asked_at: datetime, raw: Array) -> float:
     """Return at which level of a kept forecast the delivery fell, 0 to 1."""
-    return float(np.interp((arrived_at - asked_at) / _MINUTE, raw, RANK_LEVELS, left=0.0, right=1.0))
+    return float(np.interp((arrived_at - asked_at) / MINUTE, raw, RANK_LEVELS, left=0.0, right=1.0))
 
 
 def coverage(settled: Iterable[Settled]) -> list[dict[str, Any]]:

@@ -12,11 +12,12 @@ from typing import Literal
 import numpy as np
 
 from app.domain import grids, lanes, segments
-from app.domain.grids import COUNT, MINUTE, Codes, Grid
+from app.domain.grids import COUNT, Codes, Grid
 from app.domain.lanes import Array
 from app.domain.quiet import Quiet, quiet_shares
 from app.domain.segments import STOPPED, UNHEARD_FLOOR, Ahead, Contribution, Question, Row
 from app.domain.shipment import Leg
+from app.domain.spans import MINUTE
 
 AT_ONCE = 32
 """Questions walked side by side: more would not fit the processor's cache."""

@@ -16,6 +16,7 @@ from app.domain.custody import Journey, LegFacts
 from app.domain.lanes import SCHEDULED, Distribution, LaneStatistics
 from app.domain.replanning import departed_legs
 from app.domain.shipment import Leg, Shipment
+from app.domain.spans import MINUTE
 from app.domain.timetable import Departure, is_own
 
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
@@ -174,7 +175,7 @@ def _reaches(one: Stretch, deadlines: Mapping[int, Deadline]) -> bool:
 
 
 def _gap_minutes(before: Leg, leg: Leg) -> float:
-    return (leg.planned_departure_at - before.planned_arrival_at) / timedelta(minutes=1)
+    return (leg.planned_departure_at - before.planned_arrival_at) / MINUTE
 
 
 @lru_cache(maxsize=4096)

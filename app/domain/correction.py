@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.domain.drift import Drift
 from app.domain.horizons import BOUNDS, HORIZONS, Horizon
+from app.domain.spans import MINUTE
 
 _Array = NDArray[np.float64]
 
@@ -31,9 +32,8 @@ HALF_BLENDS: Final = (
 Source: our convention.
 """
 
-_MINUTE = timedelta(minutes=1)
 _KNOTS: Final = tuple(
-    (side * half - bound) / _MINUTE
+    (side * half - bound) / MINUTE
     for bound, half in zip(BOUNDS, HALF_BLENDS, strict=True)
     for side in (-1, 1)
 )
@@ -76,8 +76,8 @@ class Correction:
         Around a bound two horizons' maps are blended. In silence the latest of the maps passed holds at each level:
         time alone moves an arrival later or not at all, whatever the next horizon's map says.
         """
-        first = (min(heard_at, at) - planned_at) / _MINUTE
-        last = (at - planned_at) / _MINUTE
+        first = (min(heard_at, at) - planned_at) / MINUTE
+        last = (at - planned_at) / MINUTE
         since, now = bisect(_KNOTS, first), bisect(_KNOTS, last)
         held = self._blended(last, now)
         if since == now and not now % 2:
@@ -93,10 +93,10 @@ class Correction:
 
     def steady_until(self, planned_at: datetime, *, at: datetime, until: datetime) -> datetime:
         """Return until when the map in force stays the same, at most `until`; `at` itself while two blend."""
-        passed = bisect(_KNOTS, (at - planned_at) / _MINUTE)
+        passed = bisect(_KNOTS, (at - planned_at) / MINUTE)
         if passed % 2:
             return at
-        return until if passed == len(_KNOTS) else min(until, planned_at + _KNOTS[passed] * _MINUTE)
+        return until if passed == len(_KNOTS) else min(until, planned_at + _KNOTS[passed] * MINUTE)
 
     def _blended(self, minutes: float, passed: int) -> _Array:
         """Return the map, or the two blended, after so many knots."""
@@ -124,9 +124,9 @@ class InForce:
     @property
     def until(self) -> datetime | None:
         """When the blend of maps that is on, or else the next one, is over; None: there is no other."""
-        passed = bisect(_KNOTS, (self.at - self.planned_at) / _MINUTE)
+        passed = bisect(_KNOTS, (self.at - self.planned_at) / MINUTE)
         end = passed | 1
-        return self.planned_at + _KNOTS[end] * _MINUTE if end < len(_KNOTS) else None
+        return self.planned_at + _KNOTS[end] * MINUTE if end < len(_KNOTS) else None
 
     def uncorrected(self, drift: Drift, unknown: float) -> Drift:
         """Return what a told probability and its thresholds are as computed, where silence bounds them.
@@ -151,14 +151,14 @@ class InForce:
         if until is None or drift.up is None or drift.probability >= drift.up or unknown >= 1.0:
             return None
         late = self._as_computed(drift.probability, unknown, self.levels)
-        first, last = 0, math.ceil((until - self.at) / _MINUTE)
+        first, last = 0, math.ceil((until - self.at) / MINUTE)
         if self._told(late, unknown, last) < drift.up:
             return None
         while last - first > 1:
             middle = (first + last) // 2
             reached = self._told(late, unknown, middle) >= drift.up
             first, last = (first, middle) if reached else (middle, last)
-        return self.at + max(last // 2, 1) * _MINUTE
+        return self.at + max(last // 2, 1) * MINUTE
 
     def _highest(self) -> _Array:
         if self.until is None:
@@ -166,7 +166,7 @@ class InForce:
         return self.by.levels(self.planned_at, heard_at=self.heard_at, at=self.until)
 
     def _told(self, late: float, unknown: float, minutes: int) -> float:
-        levels = self.by.levels(self.planned_at, heard_at=self.heard_at, at=self.at + minutes * _MINUTE)
+        levels = self.by.levels(self.planned_at, heard_at=self.heard_at, at=self.at + minutes * MINUTE)
         level = np.asarray((1.0 - late) / (1.0 - unknown))
         return 1.0 - (1.0 - unknown) * float(true_share(level, levels))
 

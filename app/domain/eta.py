@@ -17,11 +17,12 @@ from app.domain import grids
 from app.domain.chain import Way, walk
 from app.domain.correction import InForce
 from app.domain.custody import Journey, LegFacts
-from app.domain.grids import MINUTE, Grid
+from app.domain.grids import Grid
 from app.domain.lanes import PRIORS, Array, LaneStatistics
 from app.domain.quiet import Quiet
 from app.domain.segments import Contribution, Question
 from app.domain.shipment import Leg, Shipment
+from app.domain.spans import MINUTE
 from app.domain.whereabouts import Sighted, sighted
 
 _QUANTILES = ("p10_at", "p50_at", "p90_at")

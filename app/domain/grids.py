@@ -6,18 +6,17 @@ or, one question a row, of many: a row's numbers do not depend on the rows besid
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.lanes import Array, Distribution
+from app.domain.spans import MINUTE
 
 COUNT = 640
 """Four minutes a bin for a usual journey; reading off is linear inside a bin. Fewer bins cost less time."""
-
-MINUTE = timedelta(minutes=1)
 
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 60, 120, 240, 480, 960)
 _SIZE = 2 * COUNT

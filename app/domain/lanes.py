@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from app.domain.correction import Correction
 from app.domain.shipment import Leg, Mode
+from app.domain.spans import MINUTE
 from app.domain.timetable import Departure
 
 Array = NDArray[np.float64]
 
-_MINUTE = timedelta(minutes=1)
 _ERF = np.frompyfunc(math.erf, 1, 1)
 
 
@@ -119,7 +119,7 @@ class Priors:
 
     def of(self, leg: Leg) -> LegStatistics:
         """Return the defaults of the leg's mode."""
-        planned = (leg.planned_arrival_at - leg.planned_departure_at) / _MINUTE
+        planned = (leg.planned_arrival_at - leg.planned_departure_at) / MINUTE
         return self._of(leg.mode, 0 if leg.mode == "air" else round(planned))
 
     @lru_cache(maxsize=1024)  # noqa: B019 - there is one set of priors

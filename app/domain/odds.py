@@ -12,9 +12,8 @@ from app.domain.eta import Arrival
 from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.shipment import Dose, Shipment
 from app.domain.site_time import counted_arrival_at, last_receivable_at
+from app.domain.spans import MINUTE
 from app.domain.window import UsableWindow, usable_window
-
-_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ def leg_facts(journey: Journey, number: int) -> LegFacts | None:
 
 def minutes_between(earlier_at: datetime, later_at: datetime) -> float:
     """Return the minutes from the first instant to the second; negative when they are the other way round."""
-    return (later_at - earlier_at) / _MINUTE
+    return (later_at - earlier_at) / MINUTE
 
 
 def _plan_of(
@@ -117,7 +116,7 @@ def _plan_of(
         dose=dose,
         care=care,
         window=window,
-        handling=(shipment.site.handling_minutes if own is None else own) * _MINUTE,
+        handling=(shipment.site.handling_minutes if own is None else own) * MINUTE,
         latest_at=latest_at,
         required_at=required_at,
         act_by=act_by(latest_at),

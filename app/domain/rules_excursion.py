@@ -20,13 +20,13 @@ from app.domain.alerts import (
 )
 from app.domain.devices import act_by_of, device_subject
 from app.domain.ruling import Facts, OpenSeverity
+from app.domain.spans import MINUTE
 from app.domain.thermal import SeriesThermal
 from app.domain.thermal_episodes import Episode
 from app.domain.thermal_silence import decided_since
 
 TOLD_APART = 3
 _MICROSECOND = timedelta(microseconds=1)
-_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def _since_used_up(facts: Facts, episodes: Sequence[Episode], used_up_at: dateti
 def _words(facts: Facts, episode: Episode) -> str:
     storage = facts.thermal.storage
     limit_c = storage.max_c if episode.side == "above" else storage.min_c
-    seen = max((episode.until_at - episode.since_at) / _MINUTE, 0.0)
+    seen = max((episode.until_at - episode.since_at) / MINUTE, 0.0)
     span = f"since {facts.say(episode.since_at)}, {seen:.0f} minutes" + (" so far" if episode.lasts else "")
     extreme = "at most" if episode.side == "above" else "at least"
     return f"{episode.side} {limit_c:g} °C {span}, {extreme} {episode.extreme_c:.1f} °C"

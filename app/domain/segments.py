@@ -12,9 +12,10 @@ import numpy as np
 
 from app.domain import grids, lanes
 from app.domain.custody import Journey, LegFacts
-from app.domain.grids import COUNT, MINUTE, Grid
+from app.domain.grids import COUNT, Grid
 from app.domain.lanes import Array, Distribution, LaneStatistics, LegStatistics, Reporting
 from app.domain.shipment import Leg
+from app.domain.spans import MINUTE
 from app.domain.whereabouts import Sighted
 
 TAIL = timedelta(hours=30)

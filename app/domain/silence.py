@@ -15,13 +15,13 @@ from app.domain.risk import NO_ARRIVAL
 from app.domain.rules import RULES
 from app.domain.ruling import JUST_AFTER, NONE_OPEN, Facts, OpenSeverity, Rule, by_kind, run_rules
 from app.domain.shipment import Shipment
+from app.domain.spans import MINUTE
 from app.domain.thermal import NO_THERMAL, Thermal
 
 AT_LEAST_EVERY = timedelta(hours=6)
 """While silence tells, a shipment is looked at so often whatever the bound: the grid of its odds moves with the clock.
 Source: our convention."""
 
-_MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 Standing = Mapping[AlertKey, Severity]
 
@@ -85,7 +85,7 @@ def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> dateti
             else:
                 named += [(at, number) for at in wakes]
         except Exception:  # noqa: BLE001 - it cannot judge then either, and that is told as `rule_error`
-            looks.append(today.at + _MINUTE)
+            looks.append(today.at + MINUTE)
     looks += _at_least(outlook, today)
     look_at = min(looks, default=None)
     for at, number in sorted(named):
@@ -184,8 +184,8 @@ def _found(rules: tuple[Rule, ...], facts: Facts, standing: Standing) -> dict[Al
 
 
 def _minute_of(at: datetime) -> int:
-    return (at - _EPOCH) // _MINUTE
+    return (at - _EPOCH) // MINUTE
 
 
 def _instant(minute: int) -> datetime:
-    return _EPOCH + minute * _MINUTE
+    return _EPOCH + minute * MINUTE

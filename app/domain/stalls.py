@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal
 
 from app.domain import lanes
@@ -10,11 +10,10 @@ from app.domain.custody import Journey, LegFacts
 from app.domain.lanes import LaneStatistics
 from app.domain.odds import leg_facts
 from app.domain.shipment import Leg, Shipment
+from app.domain.spans import MINUTE
 
 _USUAL: Final = 0.99
 _NORMAL_P95: Final = 1.645
-
-_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ def stall_of(
     patience = max(max(extra_minutes, 0.0) + reporting_p95_minutes(statistics, leg.carrier), least)
     due_at = max(due_at, journey.progressed_at or due_at)
     place = journey.position.code or leg.origin
-    deadline_at = due_at + math.ceil(patience) * _MINUTE
+    deadline_at = due_at + math.ceil(patience) * MINUTE
     return Stall(leg=leg, waits_for=waits_for, place=place, deadline_at=deadline_at)
 
 
@@ -92,5 +91,5 @@ def _departure(
         planned = lanes.HANDOVER_MEDIAN_MINUTES[leg.mode] * 2
         handover = statistics.handover(leg.mode, leg.origin, planned)
         return leg, "departure", ready_since, handover.quantile_minutes(_USUAL)
-    headway = headway_minutes * _MINUTE
+    headway = headway_minutes * MINUTE
     return leg, "departure", due_at + math.ceil((ready_since - due_at) / headway) * headway, extra

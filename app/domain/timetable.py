@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from app.domain.shipment import Leg
+from app.domain.spans import MINUTE
 
 Lane = tuple[str, str, str]
 """Mode, origin, destination."""
@@ -64,7 +65,7 @@ class Timetable:
         following = self.after(leg, leg.planned_departure_at)
         if not following:
             return None
-        return (following[0].departs_at - leg.planned_departure_at) / timedelta(minutes=1)
+        return (following[0].departs_at - leg.planned_departure_at) / MINUTE
 
 
 def timetable_of(entries: Iterable[tuple[Lane, Service]]) -> Timetable:

@@ -8,6 +8,7 @@ from typing import Final
 
 from app.domain.custody import Journey, LegFacts
 from app.domain.shipment import Leg, Mode, Shipment
+from app.domain.spans import MINUTE
 
 EARTH_RADIUS_KM: Final = 6371.0088
 """Mean radius. Source: IUGG."""
@@ -28,7 +29,6 @@ SPREAD_SHARE, SPREAD_MINUTES = 0.2, 5.0
 WEIGHT, WEIGHT_OF_ONE = 0.7, 0.5
 POINTS_MAX: Final = 60
 
-_MINUTE = timedelta(minutes=1)
 _Place = tuple[float, float]
 
 
@@ -68,7 +68,7 @@ def sighted(shipment: Shipment, journey: Journey) -> Sighted | None:
     left_minutes = distance_km(seen[-1].place, destination) / speed
     return Sighted(
         leg=leg.number,
-        arrives_at=seen[-1].at + left_minutes * _MINUTE,
+        arrives_at=seen[-1].at + left_minutes * MINUTE,
         spread_minutes=SPREAD_MINUTES + SPREAD_SHARE * left_minutes,
         weight=WEIGHT if len(seen) > 1 else WEIGHT_OF_ONE,
     )
@@ -115,10 +115,10 @@ def _speed_km_min(leg: Leg, chain: Sequence[Point], origin: _Place | None, desti
     """Return how fast the distance shrinks: by the plan, and as far as it was seen lately."""
     planned = USUAL_KM_H[leg.mode] / 60
     if origin is not None:
-        minutes = (leg.planned_arrival_at - leg.planned_departure_at) / _MINUTE
+        minutes = (leg.planned_arrival_at - leg.planned_departure_at) / MINUTE
         planned = max(distance_km(origin, destination), 1.0) / minutes
     recent = [point for point in chain if point.at >= chain[-1].at - RECENT]
-    minutes = (recent[-1].at - recent[0].at) / _MINUTE
+    minutes = (recent[-1].at - recent[0].at) / MINUTE
     if minutes < RECENT_LEAST_MINUTES:
         return planned
     nearer_km = distance_km(recent[0].place, destination) - distance_km(recent[-1].place, destination)

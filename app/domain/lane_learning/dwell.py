@@ -4,7 +4,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from app.domain.custody import Journey
 from app.domain.lanes import Distribution, lognormal, normal_cdf
 from app.domain.observation import Event
 from app.domain.shipment import Shipment
+from app.domain.spans import MINUTE
 
 Kind = Literal["handover", "receipt", "customs", "hold"]
 
@@ -21,7 +21,6 @@ ESTIMATE: Final = "estimate"
 PRIOR_STAYS: Final = 8.0
 """A default counts as so many stays. Source: our convention."""
 
-_MINUTE = timedelta(minutes=1)
 _STEPS: Final = 121
 _RANGE: Final = math.log(8.0)
 
@@ -102,7 +101,7 @@ def _stopped(journey: Journey) -> list[Stay]:
             continue
         place = (began.location and began.location.code) or ""
         leg = journey.leg_by_event.get(began.id) or 0
-        minutes = (event.effective_at - began.effective_at) / _MINUTE
+        minutes = (event.effective_at - began.effective_at) / MINUTE
         stay = Stay(kind=kind, place=place, mode="", leg=leg, minutes=minutes, at_most=False)
         found.setdefault((kind, leg), stay)
     return list(found.values())
@@ -115,7 +114,7 @@ def _estimates(shipment: Shipment, journey: Journey) -> list[Stay]:
     for leg in shipment.legs:
         known = facts.get(leg.number)
         if known and known.arrived_at and known.estimated_arrival_at:
-            off = abs((known.arrived_at - known.estimated_arrival_at) / _MINUTE)
+            off = abs((known.arrived_at - known.estimated_arrival_at) / MINUTE)
             found.append(
                 Stay(
                     kind=ESTIMATE,
@@ -137,9 +136,9 @@ def _between_legs(shipment: Shipment, journey: Journey) -> list[Stay]:
         left = facts.get(leg.number)
         if not (arrived and arrived.arrived_at and left and left.departed_at):
             continue
-        minutes = (left.departed_at - arrived.arrived_at) / _MINUTE
+        minutes = (left.departed_at - arrived.arrived_at) / MINUTE
         if minutes > 0:
-            waited = left.departed_at <= leg.planned_departure_at + 5 * _MINUTE or leg.mode != "road"
+            waited = left.departed_at <= leg.planned_departure_at + 5 * MINUTE or leg.mode != "road"
             found.append(
                 Stay(
                     kind="handover",
@@ -152,7 +151,7 @@ def _between_legs(shipment: Shipment, journey: Journey) -> list[Stay]:
             )
     last = facts.get(shipment.legs[-1].number)
     if last and last.arrived_at and journey.delivered_at and journey.delivered_at > last.arrived_at:
-        minutes = (journey.delivered_at - last.arrived_at) / _MINUTE
+        minutes = (journey.delivered_at - last.arrived_at) / MINUTE
         place = shipment.legs[-1].destination
         found.append(
             Stay(kind="receipt", place=place, mode="", leg=last.number, minutes=minutes, at_most=False)
