@@ -1,11 +1,19 @@
-"""Assessing: what a due shipment costs one core, from its claim to its stored view, and how much of it is judgement."""
+"""Assessing: what a due shipment costs one core, from its claim to its stored view, and how much of it is judgement.
+
+A third of the shipments are planned, a third are under way, and a third should have left an hour ago and are silent:
+their alert stands already, as it does at nearly every look at such a shipment.
+"""
 
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 
+import httpx
 from rich.table import Table
 
-from app.domain.assessment import assess
+from app.clock import wall_now
+from app.domain.assessment import arrivals, judge, prepare
+from app.domain.status import instant_text
 from app.main import running
 from app.pipeline import snapshots
 from app.pipeline.house import House
@@ -13,33 +21,60 @@ from app.settings import Settings
 from app.store import due
 from app.store.shipments import Plans
 from bench.report import Progress, table
-from bench.servers import SECRET_KEY, Store, dosetrail
-from bench.shipments import make
+from bench.servers import SECRET_KEY, Served, Store, dosetrail
+from bench.shipments import Made, make
 
 SHIPMENTS = 300
-ROUNDS = 3
+ROUNDS = 5
+LEAVES_IN_HOURS = (1.0, -0.5, -1.0)
+LEFT = 1
 STEPS = SHIPMENTS + ROUNDS
 
 
 async def measure(store: Store, progress: Progress) -> Table:
     """Assess everything several times over, without a scheduler, and count CPU time: the database's too."""
     async with dosetrail(store, "--no-scheduler", "--no-dispatcher") as service:
-        ids = (await make(service, SHIPMENTS, step=progress.step)).ids
+        made = await make(
+            service,
+            SHIPMENTS,
+            step=progress.step,
+            leaves_in_hours=lambda number: LEAVES_IN_HOURS[number % len(LEAVES_IN_HOURS)],
+        )
+        await _set_off(service, made)
     settings = Settings.model_validate(
         {"database_url": store.url, "secret_key": SECRET_KEY, "log_level": "error"}
     )
     async with running(settings, scheduler=False, dispatcher=False) as house:
-        await _assess_all(house, ids)  # once beforehand: plans are parsed and kept, statements prepared
+        await _assess_all(
+            house, made.ids
+        )  # once beforehand: alerts open, plans are parsed, statements prepared
         before_s = time.process_time() + store.cpu_s()
         for _ in range(ROUNDS):
-            await _assess_all(house, ids)
+            await _assess_all(house, made.ids)
             progress.step(1)
         whole_s = time.process_time() + store.cpu_s() - before_s
-        judging_s = ROUNDS * await _judging_s(house, ids)
+        judging_s = ROUNDS * await _judging_s(house, made.ids)
     parts = {"whole": whole_s, "judging alone": judging_s, "loading and storing": whole_s - judging_s}
     each_us = {name: spent_s / ROUNDS / SHIPMENTS * 1e6 for name, spent_s in parts.items()}
     rows = [(name, f"{us:,.0f}", f"{1e6 / us:,.0f}") for name, us in each_us.items()]
     return table(("", "CPU µs a shipment", "shipments a second and core"), rows)
+
+
+async def _set_off(service: Served, made: Made) -> None:
+    """Let those leave that should have half an hour ago."""
+    headers = {"Authorization": f"Bearer {made.courier_key}"}
+    left = [id_ for number, id_ in enumerate(made.ids) if number % len(LEAVES_IN_HOURS) == LEFT]
+    at = instant_text(wall_now() - timedelta(minutes=25))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", headers=headers) as client:
+        for id_ in left:
+            scan = {
+                "event_id": f"left-{id_}",
+                "shipment_id": id_,
+                "type": "departed",
+                "leg": 1,
+                "occurred_at": at,
+            }
+            (await client.post("/v1/events", json=scan)).raise_for_status()
 
 
 async def _assess_all(house: House, ids: Sequence[str]) -> None:
@@ -54,6 +89,7 @@ async def _judging_s(house: House, ids: Sequence[str]) -> float:
     async with house.db.reading() as connection:
         gathered = await snapshots.load(connection, Plans(), ids, at=at)
     before_s = time.process_time()
-    for snapshot in gathered.values():
-        assess(snapshot, at=at)
+    prepared = [prepare(snapshot, at=at) for snapshot in gathered.values()]
+    for one, arrival in zip(prepared, arrivals(prepared, at=at), strict=True):
+        judge(one, arrival, at=at)
     return time.process_time() - before_s

@@ -23,8 +23,14 @@ class Made:
     ids: list[str]
 
 
-async def make(served: Served, count: int, *, step: Callable[[int], None] = lambda _: None) -> Made:
-    """Register shipments; `step` is told how many were registered since it was last told."""
+async def make(
+    served: Served,
+    count: int,
+    *,
+    step: Callable[[int], None] = lambda _: None,
+    leaves_in_hours: Callable[[int], float] = lambda _: 1.0,
+) -> Made:
+    """Register shipments that leave so many hours from now; `step` is told how many since it was last told."""
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     base = f"http://127.0.0.1:{served.port}"
     async with httpx.AsyncClient(base_url=base, headers=headers, timeout=60) as client:
@@ -35,7 +41,8 @@ async def make(served: Served, count: int, *, step: Callable[[int], None] = lamb
 
         async def register(number: int) -> str:
             async with free:
-                made = await _post(client, "/v1/shipments", _shipment(number, site["id"], product["id"]))
+                plan = _shipment(number, site["id"], product["id"], leaves_in_hours(number))
+                made = await _post(client, "/v1/shipments", plan)
             step(1)
             return str(made["id"])
 
@@ -58,12 +65,12 @@ PRODUCT = {
 }  # fmt: skip
 
 
-def _shipment(number: int, site_id: str, product_id: str) -> dict[str, Any]:
-    """Return road, air, road: picked up in an hour, at the hospital eight hours from now."""
-    now = wall_now()
+def _shipment(number: int, site_id: str, product_id: str, leaves_in_hours: float) -> dict[str, Any]:
+    """Return road, air, road: seven hours from the departure to the hospital."""
+    begins_at = wall_now().replace(second=0, microsecond=0) + timedelta(hours=leaves_in_hours - 1)
 
     def hours(count: float) -> str:
-        return (now + timedelta(hours=count)).isoformat()
+        return (begins_at + timedelta(hours=count)).isoformat()
 
     way = (("road", "PLANT", "MXP", 1, 2), ("air", "MXP", "BLQ", 5, 6), ("road", "BLQ", "BLQ-HOSP", 7, 8))
     return {
