@@ -5,6 +5,7 @@ What falls past its end is dropped: it has no known instant. `shares` hold one o
 or, one question a row, of many: a row's numbers do not depend on the rows beside it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -98,14 +99,22 @@ def spectra(durations: tuple[Distribution, ...], shift_minutes: float, step_minu
     return np.fft.rfft(shares)
 
 
-def after(shares: Array, durations: Spectra, counts: Codes | None = None) -> Array:
-    """Return when things end that begin as `shares` say and last as the spectra of the same rows say.
+def after(shares: Array, durations: Spectra) -> Array:
+    """Return when things end that begin as `shares` say and last as the spectra of the same rows say."""
+    return _ended(transform(shares) * durations)
 
-    With `counts`, so many rows in turn are parts of one beginning and are summed.
-    """
-    product = transform(shares) * durations
-    if counts is not None:
-        product = np.add.reduceat(product, np.cumsum(counts) - counts, axis=0)
+
+def after_parts(shares: Array, durations: Sequence[Spectra]) -> Array:
+    """Return when things end of which each begins in so many parts in turn as its durations have rows."""
+    parts, ended = transform(shares), np.empty((len(durations), COUNT + 1), dtype=np.complex128)
+    first = 0
+    for row, own in enumerate(durations):
+        ended[row] = np.einsum("pf,pf->f", parts[first : first + len(own)], own)
+        first += len(own)
+    return _ended(ended)
+
+
+def _ended(product: Spectra) -> Array:
     ended = inverse(product)
     return np.where(ended > _NOISE, ended, 0.0)
 

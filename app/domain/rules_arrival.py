@@ -104,9 +104,10 @@ def _is_near(facts: Facts, odds: DoseOdds) -> bool:
 
 
 def _ladder(facts: Facts, *, near: bool) -> dict[str, float]:
-    return _thresholds(facts, "arrival_after_expiry") | (
-        {"warning": facts.threshold("arrival_after_expiry.warning_near")} if near else {}
-    )
+    ladder = _thresholds(facts, "arrival_after_expiry")
+    if near:
+        ladder["warning"] = facts.threshold("arrival_after_expiry.warning_near")
+    return ladder
 
 
 def _thresholds(facts: Facts, kind: str) -> dict[str, float]:

@@ -53,10 +53,9 @@ def thresholds_of(shipment: Shipment) -> dict[str, float]:
 
 def threshold_of(shipment: Shipment, key: str) -> float:
     """Return the shipment's own threshold, else the product's, else the default."""
-    for own in (shipment.thresholds, shipment.product.thresholds):
-        if key in own:
-            return own[key]
-    return THRESHOLDS[key]
+    if key in shipment.thresholds:
+        return shipment.thresholds[key]
+    return shipment.product.thresholds.get(key, THRESHOLDS[key])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

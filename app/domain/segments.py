@@ -249,15 +249,20 @@ def travelled(rows: list[Row], ahead: list[Ahead], departed: Array, heights: Arr
     buckets = [_merged(_bounds(row, one), own) for row, one, own in zip(rows, ahead, heights, strict=True)]
     counts = np.array([len(own) for own in buckets])
     parts = np.zeros((counts.sum(), COUNT))
-    spectra: list[grids.Spectra] = []
+    durations: list[grids.Spectra] = []
+    at = 0
     for row, one, own, shares in zip(rows, ahead, buckets, departed, strict=True):
-        for at, (_, first, last) in enumerate(own, start=len(spectra)):
+        if not own:
+            continue
+        for _, first, last in own:
             parts[at, first:last] = shares[first:last]
-        known = _spectra(one, row.grid.step_minutes)
-        spectra += [known[bucket] for bucket, _, _ in own]
+            at += 1
+        known, begins, ends = _spectra(one, row.grid.step_minutes), own[0][0], own[-1][0] + 1
+        in_turn = ends - begins == len(own)
+        durations.append(known[begins:ends] if in_turn else known[[bucket for bucket, _, _ in own]])
     arrived = np.zeros_like(departed)
-    if spectra:
-        arrived[counts > 0] = grids.after(parts, np.array(spectra), counts[counts > 0])
+    if durations:
+        arrived[counts > 0] = grids.after_parts(parts, durations)
     return arrived
 
 
