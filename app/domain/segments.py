@@ -120,7 +120,7 @@ def _grid_of(asked: Question) -> Grid:
     reported = [
         when for leg in asked.journey.legs for when in (leg.departed_at, leg.arrived_at) if when is not None
     ]
-    first_at = min(legs[0].planned_departure_at, *reported, at) - HEAD
+    first_at = min([legs[0].planned_departure_at, *reported]) - HEAD
     remaining = legs[-1].planned_arrival_at - legs[0].planned_departure_at
     last_at = max(legs[-1].planned_arrival_at, at + remaining) + TAIL
     # Whole hours keep the grid where it is while the clock runs, so that quantiles do not jitter with it.

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from app.domain.alerts import SEVERITY_RANK, OpenAlert
 from app.domain.assays import compare
 from app.domain.assessment import Assessment, Snapshot
@@ -119,12 +121,8 @@ def _activity_now(terms: Document, *, at: datetime) -> float | None:
     return activity_mbq if math.isfinite(activity_mbq) else None
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return instant_text(value)
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+def _plain(document: Document) -> Any:
+    return orjson.loads(orjson.dumps(document, default=instant_text, option=orjson.OPT_PASSTHROUGH_DATETIME))
 
 
 def _position(position: Position) -> Document:
