@@ -61,13 +61,15 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAlert:
-    """An alert as it stands in the store."""
+    """An alert as it stands in the store; `cause` None: nobody asks what it says."""
 
     id: str
     kind: str
     subject: str
     severity: Severity
     since: datetime
+    cause: Cause | None = None
+    act_by: datetime | None = None
 
     @property
     def key(self) -> AlertKey:
@@ -191,6 +193,21 @@ def changes_between(
         if key in wanted and wanted[key].severity != alert.severity
     ]
     return (*resolved, *opened, *moved)
+
+
+def revisions(
+    open_alerts: Iterable[OpenAlert], conditions: Iterable[Condition]
+) -> tuple[tuple[str, Condition], ...]:
+    """Return (alert id, condition) of what stays as grave and has another cause, or another last chance to act."""
+    wanted = _by_key(conditions)
+    return tuple(
+        (alert.id, own)
+        for alert in open_alerts
+        if (own := wanted.get(alert.key)) is not None
+        and own.severity == alert.severity
+        and alert.cause is not None
+        and (own.cause, own.act_by) != (alert.cause, alert.act_by)
+    )
 
 
 def episodes_over(

@@ -19,6 +19,7 @@ from app.domain.alerts import (
     Severity,
     changes_between,
     episodes_over,
+    revisions,
 )
 from app.domain.bedside import DoseCare, fold_doses
 from app.domain.custody import Journey, fold
@@ -88,6 +89,8 @@ class Assessment:
     worst: DoseRisk | None
     conditions: tuple[Condition, ...]
     changes: tuple[AlertChange, ...]
+    revisions: tuple[tuple[str, Condition], ...]
+    """(alert id, condition) of open alerts that say something else now, and are no more and no less grave."""
     episodes_over: tuple[str, ...]
     failures: tuple[Failure, ...]
     next_change_at: datetime | None
@@ -171,6 +174,7 @@ def judge(
         worst=_worst(facts, doses),
         conditions=findings.conditions,
         changes=_changes(snapshot, outlook, facts, findings),
+        revisions=revisions(snapshot.open_alerts, findings.conditions),
         episodes_over=episodes_over(
             snapshot.closed_alerts, findings.conditions, judged=_judged(outlook, findings)
         ),

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
-from app.domain.alerts import SEVERITY_RANK, AlertChange, OpenAlert, ending_of
+from app.domain.alerts import SEVERITY_RANK, AlertChange, Condition, OpenAlert, ending_of
 from app.domain.assessment import Assessment, Snapshot, arrivals, judge, prepare
 from app.domain.handling import is_snoozed, is_told
 from app.domain.status import status_document, stored_view
@@ -171,6 +171,8 @@ class Assessor:
             until = usable_until.get(change.subject)
             if is_told(change.action, row["severity"], snoozed=is_snoozed(row["snoozed_until"], at=at)):
                 messages.append(alert_message(change.action, bindings | row, at=at, usable_until=until))
+        for alert_id, condition in one.assessment.revisions:
+            await alerts.update(connection, alert_id, **_said(condition))
         await alerts.end_episodes(connection, one.assessment.episodes_over)
         await escalation.follow(connection, raised, organisation_id=brief.organisation_id, at=at)
         await outbox.enqueue(
@@ -248,7 +250,7 @@ async def _apply(
     connection: AsyncConnection, change: AlertChange, brief: Brief, *, at: datetime
 ) -> dict[str, Any]:
     """Write one step of one alert and its history; return the alert's row as it now stands."""
-    told = _told(change)
+    told = {} if change.condition is None else _said(change.condition)
     if change.alert_id is None:
         row = _opened(change, brief, at=at) | told
         if change.ended_at is not None:  # never open: it must not meet the open alert of its kind
@@ -276,15 +278,11 @@ async def _apply(
     return row
 
 
-def _told(change: AlertChange) -> dict[str, Any]:
+def _said(condition: Condition) -> dict[str, Any]:
     """Return what the condition says, as columns."""
-    condition = change.condition
-    if condition is None:
-        return {}
-    cause = condition.cause
     return {
         "act_by": condition.act_by,
-        "cause": asdict(cause),
+        "cause": asdict(condition.cause),
         "what_would_help": list(condition.what_would_help),
         "summary": condition.summary,
         "evidence": condition.evidence,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.alerts import ClosedAlert, OpenAlert, PastAlert
+from app.domain.alerts import Cause, ClosedAlert, OpenAlert, PastAlert
 from app.models.base import IdType, UtcDateTime
 from app.store.tables import Record, alert, alert_history, shipment
 
@@ -186,7 +186,15 @@ def _comes_after(sort: Sort, value: datetime | None, id_: str) -> sa.ColumnEleme
 
 
 def _open(row: Record) -> OpenAlert:
-    return OpenAlert(id=row.id, kind=row.kind, subject=row.subject, severity=row.severity, since=row.since)
+    return OpenAlert(
+        id=row.id,
+        kind=row.kind,
+        subject=row.subject,
+        severity=row.severity,
+        since=row.since,
+        cause=Cause(**row.cause),
+        act_by=row.act_by,
+    )
 
 
 def _whole() -> sa.Select[*tuple[Any, ...]]:

@@ -173,3 +173,22 @@ async def test_an_outage_gives_one_alert_a_subject_however_often_it_is_looked_at
     found = await listed(api, kind="device_silent", limit=500)
     assert Counter(one["subject"] for one in found) == {f"device:TMP-{number}": 5 for number in range(20)}
     assert await told(api, "device_silent") == ["alert.opened"] * 100
+
+
+async def test_a_standing_alert_says_what_news_made_of_it_without_being_told_again(api: Api) -> None:
+    """Silence made it critical; then the flight is cancelled, which is no graver and something else to act on."""
+    shipment = await api.ship()
+    await walk(api, 16)
+    (silent,) = await listed(api, kind="arrival_after_expiry")
+    told_before = await told(api, "arrival_after_expiry")
+
+    await api.scan(shipment, "leg_cancelled", leg=2)
+    await api.assess()
+
+    (cancelled,) = await listed(api, kind="arrival_after_expiry")
+    assert (silent["severity"], cancelled["severity"]) == ("critical", "critical")
+    assert silent["cause"]["kind"] != "leg_cancelled"
+    assert (cancelled["cause"]["kind"], cancelled["cause"]["leg"]) == ("leg_cancelled", 2)
+    assert "was cancelled" in cancelled["summary"]
+    assert (cancelled["id"], cancelled["since"]) == (silent["id"], silent["since"])
+    assert await told(api, "arrival_after_expiry") == told_before
