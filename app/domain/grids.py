@@ -80,7 +80,7 @@ def _binned(distribution: Distribution, step_minutes: int, part_minutes: float) 
     return int(bins[0]), own
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def spectra(durations: tuple[Distribution, ...], shift_minutes: float, step_minutes: int) -> Spectra:
     """Return the transforms of durations, one a row, each `shift_minutes` longer than its distribution says.
 
