@@ -33,7 +33,7 @@ def main() -> None:
     ):
         _report(f"assessment, {name}", _assessment(learned, at), 1)
     columns, model = Coder().columns(history), new_model("air")
-    teach(columns, model, until=minutes_of(DAY))
+    teach(columns, model, until=minutes_of(DAY), awaited=True)
     asked = columns.take(slice(0, 1000))
     unknown, none = np.full(1000, np.nan), np.zeros(1000)
     _report(

@@ -113,6 +113,11 @@ class BlockModel:
         """Return the residual that the tables alone expect, before the same day speaks."""
         return self._slow.mean(codes) + self._fast.mean(codes)
 
+    def surprise(self, legs: Columns) -> Array:
+        """Return by how much longer than that the way of legs that have arrived took."""
+        surprise: Array = np.clip(legs.residual, LOW, HIGH) - self.expected(legs.codes)
+        return surprise
+
     def shift(self, codes: CodesByFeature, same_day: Array, bucket: Codes) -> Array:
         """Return the whole expected residual of legs that leave in a bucket of delay."""
         recent = self._fast.mean(codes) + same_day

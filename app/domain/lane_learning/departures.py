@@ -10,18 +10,22 @@ from app.domain.lane_learning.sameday import DELAY_MINUTES
 from app.domain.lane_learning.tables import CANCELLED_DAYS, SLOW_DAYS, Histograms, Means, Stages
 from app.domain.lanes import Array
 
-When = Literal["ahead", "due"]
-"""Whether the same day's delays were asked two hours before the planned departure or from then on."""
+When = Literal["alone", "ahead", "due"]
+"""Whether nothing is known of the day's other departures, or how late they are two hours before the planned
+departure or from then on. What is asked without a signal is so told by tables that were taught without one."""
 
-WHENS: Final[tuple[When, ...]] = ("ahead", "due")
+WHENS: Final[tuple[When, ...]] = ("alone", "ahead", "due")
 LOW, HIGH = -45, 600
 BINS: Final = 24
+BANDS: Final = 8
 REFRESH_DAYS, WINDOW_DAYS, KEPT_DAYS = 14.0, 60.0, 180.0
-TOTAL_WEIGHT, CANCELLED_SHRINK = 50.0, 100.0
+TOTAL_WEIGHT, CANCELLED_SHRINK, RARE = 50.0, 100.0, 20.0
 """Source: tried on real flights, docs/eta.md."""
 
 _CONGESTION_EDGES = np.asarray([-4.0, -1.0, 2.0, 5.0, 9.0, 14.0, 20.0, 28.0, 40.0])
 _UNKNOWN = len(_CONGESTION_EDGES) + 1
+_LEVEL_MINUTES = np.asarray([-6.0, -2.5, 0.5, 3.5, 7.0, 11.5, 17.0, 24.0, 34.0, 48.0, -np.inf])
+"""The middle of each level, by which one that was hardly ever seen is judged."""
 
 
 class _Kept:
@@ -68,7 +72,7 @@ class _Bins:
 
 
 class DepartureModel:
-    """Learns when legs leave; `same_day` says whether other legs' delays of the day are looked at."""
+    """Learns when legs leave, with the delays of the day's other legs and without."""
 
     def __init__(self, prior: Array) -> None:
         self._prior = prior
@@ -95,7 +99,7 @@ class DepartureModel:
         score = {}
         for when in WHENS:
             crowd = _crowd(congestion[when], legs.codes["band"])
-            score[when] = own + self._congestion[when].mean(crowd)
+            score[when] = own + self._crowding(crowd, when)
             self._congestion[when].learn(crowd[left], (counted - own)[left])
             self._bins[when].learn(score[when], legs.delay, legs.cancelled)
         self._score.learn(legs.take(left).codes, counted[left])
@@ -136,7 +140,18 @@ class DepartureModel:
     def bin_of(self, codes: CodesByFeature, congestion: Array, when: When) -> Codes:
         """Return each leg's score bin."""
         crowd = _crowd(congestion, codes["band"])
-        return self._bins[when].bin_of(self._score.mean(codes) + self._congestion[when].mean(crowd))
+        return self._bins[when].bin_of(self._score.mean(codes) + self._crowding(crowd, when))
+
+    def _crowding(self, crowd: Codes, when: When) -> Array:
+        """Return what the day's delays add to the score; at a level hardly ever seen, as late as the others are."""
+        means = self._congestion[when]
+        levels = np.arange(len(means.weights)) // BANDS
+        known = np.bincount(levels, weights=means.weights, minlength=len(_LEVEL_MINUTES))[
+            : len(_LEVEL_MINUTES)
+        ]
+        usual = self._score.named()[0][1].mean(np.zeros(1, np.int64))
+        excess = np.maximum(_LEVEL_MINUTES - usual, 0.0) * RARE / (RARE + known)
+        return means.mean_towards(crowd, excess[crowd // BANDS])
 
     def delays(self, when: When) -> Array:
         """Return the distribution of the delay for every bin, smoothed by its neighbours and the whole."""
@@ -156,7 +171,11 @@ class DepartureModel:
         return means.mean_towards(np.arange(BINS), np.full(BINS, total))
 
 
+def crowd_level(congestion: Array) -> Codes:
+    """Return how crowded origins are in steps: all that a forecast sees of their delays."""
+    return np.where(np.isnan(congestion), _UNKNOWN, np.searchsorted(_CONGESTION_EDGES, congestion))
+
+
 def _crowd(congestion: Array, band: Codes) -> Codes:
     """Return one code for how crowded the origin is and the time of day; an hour never seen counts as the first."""
-    level = np.where(np.isnan(congestion), _UNKNOWN, np.searchsorted(_CONGESTION_EDGES, congestion))
-    return (level * 8 + np.maximum(band, 0)).astype(np.int64)
+    return (crowd_level(congestion) * BANDS + np.maximum(band, 0)).astype(np.int64)

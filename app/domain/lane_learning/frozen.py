@@ -7,7 +7,7 @@ destinations, so that it fits the whole set that it is laid over.
 import io
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
@@ -41,17 +41,24 @@ class Taught:
 
     coder: Coder
     model: LaneModel
-    today: Array
+    awaited: bool
     seen: Mapping[str, Array]
     legs: int
 
 
-def learn(legs: Iterable[LaneLeg], *, until: float) -> dict[Mode, Taught]:
-    """Return what a history teaches, mode by mode; legs in the order of their plan."""
+def learn(legs: Iterable[LaneLeg], *, until: float, awaited: Collection[Mode] = ()) -> dict[Mode, Taught]:
+    """Return what a history teaches, mode by mode; legs in the order of their plan.
+
+    Of the `awaited` modes legs are known to be planned before they leave, and what has not left will count.
+    """
     by_mode: dict[Mode, list[LaneLeg]] = {}
     for leg in legs:
         by_mode.setdefault(leg.mode, []).append(leg)
-    return {mode: _taught(mode, by_mode[mode], until) for mode in LEARNED_MODES if mode in by_mode}
+    return {
+        mode: _taught(mode, by_mode[mode], until, awaited=mode in awaited)
+        for mode in LEARNED_MODES
+        if mode in by_mode
+    }
 
 
 def whole(
@@ -66,7 +73,7 @@ def whole(
     for mode, one in taught.items():
         arrays |= {f"{mode}/{name}": array for name, array in _arrays(one).items()}
         codes = {name: [list(key) for key in known] for name, known in one.coder.known.items()}
-        told["modes"][mode] = {"legs": one.legs, "codes": codes}
+        told["modes"][mode] = {"legs": one.legs, "codes": codes, "awaited": one.awaited}
     told["stays"] = [asdict(stay) for stay in stays]
     told["services"] = [[*lane, asdict(service)] for lane, service in services]
     told["reporting"] = {carrier: asdict(one) for carrier, one in reporting.items()}
@@ -82,8 +89,6 @@ def short(taught: Mapping[Mode, Taught]) -> bytes:
     for mode, one in taught.items():
         tables = one.model.blocks.tables()
         told[mode] = {name: _by_name(one, name, cast(Means, tables[f"fast.{name}"])) for name in _FAST}
-        destinations = one.coder.known["destination"]
-        told[mode]["today"] = {str(key[0]): float(one.today[code]) for key, code in destinations.items()}
     return zlib.compress(json.dumps(told).encode())
 
 
@@ -105,19 +110,17 @@ def restored(
     return Published(number, modes, dwell, reporting, timetable, conformal.restored(correction))
 
 
-def _taught(mode: Mode, legs: list[LaneLeg], until: float) -> Taught:
+def _taught(mode: Mode, legs: list[LaneLeg], until: float, *, awaited: bool) -> Taught:
     coder, model = Coder(), new_model(mode)
     columns = coder.columns(legs)
     last = float(np.nanmax(columns.finished))
-    today = teach(columns, model, until=min(until, last + STALE_DAYS * 1440.0))
-    if until > last + 240.0:
-        today = np.zeros(len(today))
+    teach(columns, model, until=min(until, last + STALE_DAYS * 1440.0), awaited=awaited)
     seen = {name: np.bincount(columns.codes[name]).astype(np.float64) for name in ("lane", "carrier")}
-    return Taught(coder, model, today, seen, len(legs))
+    return Taught(coder, model, awaited, seen, len(legs))
 
 
 def _arrays(one: Taught) -> dict[str, Array]:
-    arrays: dict[str, Array] = {"today": one.today, "scale_edges": one.model.blocks.edges}
+    arrays: dict[str, Array] = {"scale_edges": one.model.blocks.edges}
     arrays |= {f"seen.{name}": counts for name, counts in one.seen.items()}
     arrays |= {f"{when}.edges": one.model.departures.edges[when] for when in WHENS}
     for room, tables in _rooms(one.model):
@@ -137,14 +140,18 @@ def _mode_statistics(
         coder.known[name] = {tuple(key): code for code, key in enumerate(keys)}
     for room, tables in _rooms(model):
         for name, table in tables.items():
-            _restore(table, arrays[f"{mode}/{room}.{name}"])
+            _restore(table, _stored(arrays, f"{mode}/{room}.{name}"))
     model.blocks.edges = arrays[f"{mode}/scale_edges"]
-    model.departures.edges = {when: arrays[f"{mode}/{when}.edges"] for when in WHENS}
-    today = arrays[f"{mode}/today"]
+    model.departures.edges = {when: _stored(arrays, f"{mode}/{when}.edges") for when in WHENS}
     if over is not None:
-        today = _laid_over(model, coder, over, len(today))
+        _lay_over(model, coder, over)
     seen = {name: arrays[f"{mode}/seen.{name}"] for name in ("lane", "carrier")}
-    return ModeStatistics(model, coder, today=today, seen=seen, legs=told["legs"])
+    return ModeStatistics(model, coder, seen=seen, legs=told["legs"], awaited=told.get("awaited", False))
+
+
+def _stored(arrays: Mapping[str, Array], name: str) -> Array:
+    """Return an array; sets made before the day's departures counted have one table for all that is asked."""
+    return arrays[name] if name in arrays else arrays[name.replace("alone.", "due.")]
 
 
 def _rooms(model: LaneModel) -> tuple[tuple[str, dict[str, Means | Histograms]], ...]:
@@ -166,7 +173,7 @@ def _by_name(one: Taught, name: str, means: Means) -> dict[str, list[float]]:
     }
 
 
-def _laid_over(model: LaneModel, coder: Coder, over: dict[str, Any], destinations: int) -> Array:
+def _lay_over(model: LaneModel, coder: Coder, over: dict[str, Any]) -> None:
     tables = model.blocks.tables()
     for name in _FAST:
         means = cast(Means, tables[f"fast.{name}"])
@@ -175,9 +182,3 @@ def _laid_over(model: LaneModel, coder: Coder, over: dict[str, Any], destination
             code = coder.known[name].get(tuple(json.loads(key)), -1)
             if 0 <= code < len(means.sums) - 1:
                 means.sums[code], means.weights[code] = total, weight
-    today = np.zeros(destinations)
-    for key, minutes in over["today"].items():
-        code = coder.known["destination"].get((key,), -1)
-        if 0 <= code < destinations:
-            today[code] = minutes
-    return today

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +16,33 @@ from app.domain.shipment import Leg, Mode, Shipment
 Codes = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 CodesByFeature = Mapping[str, Codes]
-Outcome = Literal["arrived", "cancelled", "diverted"]
+Outcome = Literal["planned", "departed", "arrived", "cancelled", "diverted"]
 LocalHour = Callable[[str, datetime], int]
+
+STAGE: Final[Mapping[str, int]] = MappingProxyType(
+    {"planned": 0, "departed": 1, "arrived": 2, "cancelled": 2, "diverted": 2}
+)
+"""What may follow what: a leg is planned, then under way, then ended."""
+ENDED: Final = 2
 
 DAY_MINUTES: Final = 1440.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class LegIdentity(NamedTuple):
+    """A service on a lane at its planned departure."""
+
+    mode: Mode
+    carrier: str
+    service: str | None
+    origin: str
+    destination: str
+    planned_departure_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneLeg:
-    """One leg that has ended, ours or somebody else's; `departed_at` None: it never left, or nobody said when."""
+    """One leg, ours or somebody else's; `departed_at` None: it has not left, never did, or nobody said when."""
 
     mode: Mode
     carrier: str
@@ -36,6 +54,13 @@ class LaneLeg:
     planned_arrival_at: datetime
     arrived_at: datetime | None
     outcome: Outcome
+
+    @property
+    def identity(self) -> LegIdentity:
+        """What makes it this leg and no other, whatever became of it."""
+        return LegIdentity(
+            self.mode, self.carrier, self.service, self.origin, self.destination, self.planned_departure_at
+        )
 
 
 FEATURES: Final = (
@@ -163,6 +188,19 @@ def ended_legs(shipment: Shipment, journey: Journey, *, at: datetime) -> list[La
     return found
 
 
+def under_way(shipment: Shipment, journey: Journey) -> list[LaneLeg]:
+    """Return the legs of a journey of ours that have left and of whose end nothing is known."""
+    facts = {one.number: one for one in journey.legs}
+    return [
+        _lane_leg(leg, known.departed_at, None, "departed")
+        for leg in shipment.legs
+        if (known := facts.get(leg.number)) is not None
+        and known.departed_at is not None
+        and known.arrived_at is None
+        and known.failed is None
+    ]
+
+
 def _lane_leg(
     leg: Leg, departed_at: datetime | None, arrived_at: datetime | None, outcome: Outcome
 ) -> LaneLeg:
@@ -182,12 +220,17 @@ def _lane_leg(
 
 def as_planned(leg: Leg) -> LaneLeg:
     """Return a plan's leg as one of a history, of which nothing has happened yet."""
-    return _lane_leg(leg, None, None, "arrived")
+    return _lane_leg(leg, None, None, "planned")
 
 
 def minutes_of(at: datetime) -> float:
     """Return an instant in minutes since 1970."""
     return (at - _EPOCH).total_seconds() / 60.0
+
+
+def instant_of(minutes: float) -> datetime:
+    """Return the instant so many minutes since 1970."""
+    return _EPOCH + timedelta(minutes=minutes)
 
 
 def _minutes(instants: Iterable[datetime | None]) -> Array:

@@ -11,6 +11,7 @@ from app.domain import lanes
 from app.domain.correction import Correction
 from app.domain.lane_learning import blocks, departures
 from app.domain.lane_learning.blocks import DELAY_EDGES
+from app.domain.lane_learning.departures import WHENS
 from app.domain.lane_learning.dwell import DwellStatistics, Kind
 from app.domain.lane_learning.history import FEATURES, Coder, CodesByFeature, Columns, as_planned
 from app.domain.lane_learning.model import (
@@ -20,6 +21,7 @@ from app.domain.lane_learning.model import (
     WAITING_TAIL_MINUTES,
     LaneModel,
 )
+from app.domain.lane_learning.signals import NOTHING, Bearing, DaySignals
 from app.domain.lanes import PRIORS, Array, Distribution, LegStatistics, Reporting
 from app.domain.shipment import Leg, Mode
 from app.domain.timetable import Departure, Timetable
@@ -34,15 +36,15 @@ class ModeStatistics:
     """What one mode's model says of a leg, as distributions; nothing in here changes after it was made."""
 
     def __init__(
-        self, model: LaneModel, coder: Coder, *, today: Array, seen: Mapping[str, Array], legs: int
+        self, model: LaneModel, coder: Coder, *, seen: Mapping[str, Array], legs: int, awaited: bool
     ) -> None:
-        self.model, self.coder, self.today, self.seen, self.legs = model, coder, today, seen, legs
-        self._delays = model.departures.delays("due")
-        self._cancelled = model.departures.cancelled("due")
+        self.model, self.coder, self.seen, self.legs, self.awaited = model, coder, seen, legs, awaited
+        self._delays = {when: model.departures.delays(when) for when in WHENS}
+        self._cancelled = {when: model.departures.cancelled(when) for when in WHENS}
 
-    def of(self, leg: Leg) -> LegStatistics:
-        """Return the distributions of a leg."""
-        return self._of(self._columns(leg).codes, self.basis(leg))
+    def of(self, leg: Leg, today: Bearing = NOTHING) -> LegStatistics:
+        """Return the distributions of a leg, with what other legs show of its day."""
+        return self._of(self._columns(leg).codes, self.basis(leg), today)
 
     def typical(self, lane: tuple[str, str], carrier: str) -> LegStatistics:
         """Return the distributions of a lane under a carrier, at no particular hour, day or flight."""
@@ -51,19 +53,24 @@ class ModeStatistics:
             name: np.full(1, self.coder.known[name].get(keys[name], -1) if name in keys else -1)
             for name in FEATURES
         }
-        return self._of(found, "typical")
+        return self._of(found, "typical", NOTHING)
 
-    def _of(self, codes: CodesByFeature, basis: str) -> LegStatistics:
-        unknown = np.full(1, np.nan)
-        score_bin = int(self.model.departures.bin_of(codes, unknown, "due")[0])
+    def _of(self, codes: CodesByFeature, basis: str, today: Bearing) -> LegStatistics:
+        crowd = np.full(1, np.nan if today.congestion is None else today.congestion)
+        when = today.when
+        score_bin = int(self.model.departures.bin_of(codes, crowd, when)[0])
         delay = _with_tail(
-            departures.LOW, self._delays[score_bin], WAITING_TAIL, WAITING_TAIL_MINUTES, basis=basis
+            departures.LOW,
+            self._delays[when][score_bin],
+            WAITING_TAIL,
+            WAITING_TAIL_MINUTES,
+            basis=basis if when == "alone" else f"{basis}, with the day's departures",
         )
         return LegStatistics(
             delay=delay,
-            residuals=self._residuals(codes, basis),
+            residuals=self._residuals(codes, basis, today.way_minutes),
             edges_minutes=tuple(DELAY_EDGES.tolist()),
-            cancelled_share=float(self._cancelled[score_bin]),
+            cancelled_share=float(self._cancelled[when][score_bin]),
             diverted_share=float(self.model.blocks.diverted(codes)[0]),
         )
 
@@ -85,12 +92,12 @@ class ModeStatistics:
     def _columns(self, leg: Leg) -> Columns:
         return self.coder.columns([as_planned(leg)], learn=False)
 
-    def _residuals(self, codes: Mapping[str, Any], basis: str) -> tuple[Distribution, ...]:
-        destination = int(codes["destination"][0])
-        today = self.today[destination] if 0 <= destination < len(self.today) else 0.0
+    def _residuals(
+        self, codes: Mapping[str, Any], basis: str, way_minutes: float
+    ) -> tuple[Distribution, ...]:
         buckets = np.arange(len(DELAY_EDGES) + 1)
         rows = {name: np.repeat(one, len(buckets)) for name, one in codes.items()}
-        shift = self.model.blocks.shift(rows, np.full(len(buckets), today), buckets)
+        shift = self.model.blocks.shift(rows, np.full(len(buckets), way_minutes), buckets)
         errors = self.model.errors(rows["lane"], self.model.blocks.scale_bin(rows, buckets))
         return tuple(_shifted(row, float(by), basis=basis) for row, by in zip(errors, shift, strict=True))
 
@@ -106,12 +113,22 @@ class Published:
         reporting: Mapping[str, Reporting],
         timetable: Timetable | None = None,
         correction: Correction | None = None,
+        signals: DaySignals | None = None,
     ) -> None:
-        self.number, self.modes, self.dwell = number, modes, dwell
+        self.number, self.modes, self.dwell, self.signals = number, modes, dwell, signals
         self._timetable = timetable or Timetable()
         self.correction = correction
         self._reporting = reporting
         self._known: dict[tuple[object, ...], LegStatistics] = {}
+        self._today: dict[tuple[object, ...], LegStatistics] = {}
+
+    def under(self, number: int, signals: DaySignals) -> "Published":
+        """Return this set with the day's signals laid over it; all but those is shared."""
+        laid = Published(
+            number, self.modes, self.dwell, self._reporting, self._timetable, self.correction, signals
+        )
+        laid._known = self._known  # what is known without signals is the same
+        return laid
 
     @property
     def version(self) -> str:
@@ -127,11 +144,13 @@ class Published:
             leg.mode, leg.carrier, leg.service, leg.origin, leg.destination, leg.planned_departure_at,
             leg.planned_arrival_at,
         )  # fmt: skip
-        if key not in self._known:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[key] = _in_proportion(mode.of(leg), leg, mode)
-        return self._known[key]
+        today = self.signals.on(leg) if self.signals is not None else NOTHING
+        kept = self._known if today == NOTHING else self._today
+        if key not in kept:
+            if len(kept) >= _KEPT:
+                kept.clear()
+            kept[key] = _in_proportion(mode.of(leg, today), leg, mode)
+        return kept[key]
 
     def handover(self, mode: Mode, place: str, planned_minutes: float) -> Distribution:
         """Return how long a package takes at a place from arriving to being ready for a leg of `mode`."""

@@ -29,9 +29,9 @@ class Replay:
     legs: Columns
     model: LaneModel
     same_day: bool = True
-    """Whether the day's arrivals of other legs are looked at."""
-    congested: bool = True
-    """Whether their departures are, too: only a feed that tells departures as they happen makes that possible."""
+    """Whether the day's departures and arrivals of other legs are looked at."""
+    awaited: bool = True
+    """Whether other legs are known to be planned before they leave, so that their silence tells, too."""
     _departures: Departures = field(init=False)
     _arrivals: Arrivals | None = field(init=False, default=None)
     _congestion: dict[When, Array] = field(init=False)
@@ -41,7 +41,7 @@ class Replay:
     def __post_init__(self) -> None:
         """Index the history."""
         count = len(self.legs)
-        self._departures = Departures(self.legs)
+        self._departures = Departures(self.legs, awaited=self.awaited)
         self._congestion = {when: np.full(count, np.nan) for when in WHENS}
         self._same_day = np.zeros(count)
         self._finished = self.legs.finished
@@ -64,19 +64,15 @@ class Replay:
 
     def congestion(self, legs: Columns, at: Array, *, waited: Array | None = None) -> Array:
         """Return the delays at the legs' origins as known at `at`."""
-        if not (self.same_day and self.congested):
+        if not self.same_day:
             return np.full(len(legs), np.nan)
         return self._departures.delay(legs.codes["origin"], at, waited=waited)
 
     def correction(self, legs: Columns, at: Array) -> Array:
         """Return what today's arrivals add to the legs' expected block times, as known at `at`."""
-        return self.today(legs.codes["destination"], at)
-
-    def today(self, destinations: Codes, at: Array | float) -> Array:
-        """Return what the day's arrivals add to the block times towards these destinations."""
         if not self.same_day or self._arrivals is None:
-            return np.zeros(len(destinations))
-        return self._arrivals.correction(destinations, np.broadcast_to(at, len(destinations)))
+            return np.zeros(len(legs))
+        return self._arrivals.correction(legs.codes["destination"], at)
 
     def signals(self, legs: Codes) -> tuple[dict[When, Array], Array]:
         """Return what the same day told when these legs began."""
@@ -87,8 +83,9 @@ class Replay:
         legs = self.legs
         window = (legs.arrived > morning - DESTINATION_MINUTES) & (legs.arrived <= evening)
         seen = legs.take(np.flatnonzero(window & ~np.isnan(legs.departed)))
-        surprise = np.clip(seen.residual, -120.0, 220.0) - self.model.blocks.expected(seen.codes)
-        self._arrivals = Arrivals.of(seen.codes["destination"], seen.arrived, surprise)
+        self._arrivals = Arrivals.of(
+            seen.codes["destination"], seen.arrived, self.model.blocks.surprise(seen)
+        )
         asked: tuple[tuple[When, Array], ...] = (
             ("ahead", legs.planned_departure - AHEAD_MINUTES),
             ("due", legs.planned_departure),
@@ -100,12 +97,12 @@ class Replay:
         self._same_day[today] = self.correction(legs.take(today), legs.departed[today])
 
 
-def teach(legs: Columns, model: LaneModel, *, until: float) -> Array:
-    """Teach a model all legs that ended by `until`, and return what its day adds to each destination's block times.
+def teach(legs: Columns, model: LaneModel, *, until: float, awaited: bool) -> None:
+    """Teach a model all legs that ended by `until`, with what the days of the past showed when they began.
 
-    The departures of the day are not looked at: a history tells of a leg only once it has ended.
+    A departure is taken as known when it happened; `awaited` must say whether that will hold for legs that wait.
     """
-    replay = Replay(legs, model, congested=False)
+    replay = Replay(legs, model, awaited=awaited)
     learned_until = -np.inf
     for morning, evening in replay.days():
         learned_until = morning
@@ -116,5 +113,3 @@ def teach(legs: Columns, model: LaneModel, *, until: float) -> Array:
     model.advance(until)
     if len(rest):
         model.learn(legs.take(rest), *replay.signals(rest))
-    destinations = np.arange(int(legs.codes["destination"].max()) + 1)
-    return replay.today(destinations, until)

@@ -21,10 +21,12 @@ _DELAY_SHRINK = 3.0
 class Departures:
     """Asks, of any origin at any instant, how late its departures of the last two hours are.
 
-    A leg that has not left by then counts with the time it has waited: that is all anybody knows of it.
+    A leg that has not left by then counts with the time it has waited, as all that anybody knows of it; if legs are
+    not `awaited`, because nobody told that they were planned, it does not count before it leaves.
     """
 
-    def __init__(self, legs: Columns) -> None:
+    def __init__(self, legs: Columns, *, awaited: bool = True) -> None:
+        self._awaited = awaited
         order = np.lexsort((legs.planned_departure, legs.codes["origin"]))
         self._planned = legs.planned_departure[order]
         self._departed = np.where(np.isnan(legs.departed[order]), np.inf, legs.departed[order])
@@ -33,27 +35,38 @@ class Departures:
 
     def delay(self, origins: Codes, at: Array, *, waited: Array | None = None) -> Array:
         """Return the mean delay, NaN where nothing was planned; `waited` takes the asking leg itself out."""
-        first = np.searchsorted(self._key, origins * _CENTURY + at - ORIGIN_MINUTES, side="left")
-        last = np.searchsorted(self._key, origins * _CENTURY + at, side="left")
-        total, count = np.zeros(len(at)), (last - first).astype(np.float64)
-        for begin in range(0, len(at), _CHUNK):
-            part = slice(begin, begin + _CHUNK)
-            total[part] = self._sum(first[part], last[part], at[part])
-        if waited is not None:
+        total, count = self.summed(origins, at)
+        if waited is not None and self._awaited:
             own = (waited > 0) & (waited <= ORIGIN_MINUTES)
             total -= np.where(own, np.clip(waited, *DELAY_MINUTES), 0.0)
             count -= own
-        return np.where(count > 0, total / (np.maximum(count, 0.0) + _DELAY_SHRINK), np.nan)
+        return mean_delay(total, count)
 
-    def _sum(self, first: Codes, last: Codes, at: Array) -> Array:
+    def summed(self, origins: Codes, at: Array) -> tuple[Array, Array]:
+        """Return the delays added up, and how many legs they are."""
+        first = np.searchsorted(self._key, origins * _CENTURY + at - ORIGIN_MINUTES, side="left")
+        last = np.searchsorted(self._key, origins * _CENTURY + at, side="left")
+        total, count = np.zeros(len(at)), np.zeros(len(at))
+        for begin in range(0, len(at), _CHUNK):
+            part = slice(begin, begin + _CHUNK)
+            total[part], count[part] = self._sum(first[part], last[part], at[part])
+        return total, count
+
+    def _sum(self, first: Codes, last: Codes, at: Array) -> tuple[Array, Array]:
         width = int((last - first).max(initial=0))
         index = first[:, None] + np.arange(width)
         inside = index < last[:, None]
         index = np.where(inside, index, 0)
         planned, departed = self._planned[index], self._departed[index]
+        counted = inside if self._awaited else inside & (departed <= at[:, None])
         known = np.minimum(departed, at[:, None]) - planned
-        summed: Array = np.where(inside, np.clip(known, *DELAY_MINUTES), 0.0).sum(axis=1)
-        return summed
+        summed: Array = np.where(counted, np.clip(known, *DELAY_MINUTES), 0.0).sum(axis=1)
+        return summed, counted.sum(axis=1).astype(np.float64)
+
+
+def mean_delay(total: Array, count: Array) -> Array:
+    """Return the mean of delays that have been added up, the fewer the closer to zero; NaN where there are none."""
+    return np.where(count > 0, total / (np.maximum(count, 0.0) + _DELAY_SHRINK), np.nan)
 
 
 _CENTURY = 1e8

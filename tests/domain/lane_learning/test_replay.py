@@ -16,15 +16,17 @@ from tests.domain.lane_learning.made import FIRST_DAY, a_history
 COUNT_FROM = FIRST_DAY + timedelta(days=14)
 
 
-def answers_of(legs: list[LaneLeg], *, same_day: bool = True) -> dict[str, Answers]:
+def answers_of(legs: list[LaneLeg], *, same_day: bool = True, awaited: bool = True) -> dict[str, Answers]:
     columns = Coder().columns(legs)
-    test = Backtest(columns, Replay(columns, new_model("air"), same_day), minutes_of(COUNT_FROM))
+    replay = Replay(columns, new_model("air"), same_day, awaited)
+    test = Backtest(columns, replay, minutes_of(COUNT_FROM))
     for _ in test.days():
         pass
     return test.answers()
 
 
-def test_scrambling_the_future_changes_nothing_earlier() -> None:
+@pytest.mark.parametrize("awaited", [True, False])
+def test_scrambling_the_future_changes_nothing_earlier(awaited: bool) -> None:
     legs = a_history(days=22)
     now = COUNT_FROM + timedelta(days=4, hours=15)
 
@@ -44,7 +46,7 @@ def test_scrambling_the_future_changes_nothing_earlier() -> None:
         leg.planned_arrival_at > now - timedelta(hours=4) or leg.outcome == "arrived" for leg in legs
     ]
     other = [scrambled(leg, 20 + index % 300) if open_still[index] else leg for index, leg in enumerate(legs)]
-    before, after = answers_of(legs), answers_of(other)
+    before, after = answers_of(legs, awaited=awaited), answers_of(other, awaited=awaited)
 
     compared = 0
     for name, told in before.items():
