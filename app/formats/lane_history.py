@@ -95,10 +95,12 @@ def _check(leg: LaneLeg) -> None:
         raise BadLeg("planned_arrival_at must be later than planned_departure_at")
     if leg.outcome == "arrived" and (leg.departed_at is None or leg.arrived_at is None):
         raise BadLeg("a leg that arrived needs departed_at and arrived_at")
+    if leg.outcome == "departed" and leg.departed_at is None:
+        raise BadLeg("a leg that departed needs departed_at")
     if leg.outcome != "arrived" and leg.arrived_at is not None:
-        raise BadLeg(f"a leg that was {leg.outcome} has no arrived_at")
-    if leg.outcome == "cancelled" and leg.departed_at is not None:
-        raise BadLeg("a leg that was cancelled has no departed_at")
+        raise BadLeg(f"a leg that was told as {leg.outcome} has no arrived_at")
+    if leg.outcome in {"planned", "cancelled"} and leg.departed_at is not None:
+        raise BadLeg(f"a leg that was told as {leg.outcome} has no departed_at")
     if leg.arrived_at is not None and leg.departed_at is not None and leg.arrived_at <= leg.departed_at:
         raise BadLeg("arrived_at must be later than departed_at")
     instants = [leg.planned_departure_at, leg.planned_arrival_at, leg.departed_at, leg.arrived_at]

@@ -1,4 +1,4 @@
-"""Lanes on the wire and as rows: legs and dwells that have ended, and the statistics learned from them."""
+"""Lanes on the wire and as rows: legs and dwells, and the statistics learned from them."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -17,7 +17,11 @@ HISTORY_MAX = 50_000
 
 
 class LaneHistory(Wire):
-    """Legs that have ended; each row is judged alone, its other columns are ignored."""
+    """Legs that have ended, and legs of today as they are planned and leave; each row is judged alone.
+
+    Columns beside these are ignored. `planned` and `departed` tell a leg before its end (three days around it); a later
+    row with `arrived`, `cancelled` or `diverted` completes it.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -35,7 +39,19 @@ class LaneHistory(Wire):
                             "planned_arrival_at": "2026-03-02T02:20:00Z",
                             "arrived_at": "2026-03-02T02:25:00Z",
                             "outcome": "arrived",
-                        }
+                        },
+                        {
+                            "mode": "air",
+                            "carrier": "MU",
+                            "service": "MU5103",
+                            "origin": "PVG",
+                            "destination": "PEK",
+                            "planned_departure_at": "2026-03-02T01:00:00Z",
+                            "departed_at": "2026-03-02T01:40:00Z",
+                            "planned_arrival_at": "2026-03-02T03:20:00Z",
+                            "arrived_at": None,
+                            "outcome": "departed",
+                        },
                     ]
                 }
             ]
@@ -146,6 +162,33 @@ class LaneLegRow(SQLModel, table=True):
     recorded_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class LaneSignalRow(SQLModel, table=True):
+    """A leg told before its end: once as planned, once as departed; dropped when no day's signals can need it."""
+
+    __tablename__ = "lane_signal"
+    __table_args__ = (
+        sa.Index(
+            "ix_lane_signal_organisation_id_planned_departure_at", "organisation_id", "planned_departure_at"
+        ),
+        sa.Index("ix_lane_signal_planned_arrival_at", "planned_arrival_at"),
+    )
+    organisation_id: str = Field(sa_type=IdType, primary_key=True)
+    identity: str = Field(max_length=32, primary_key=True)
+    outcome: str = Field(max_length=12, primary_key=True)
+    content: str = Field(max_length=16)
+    mode: str = Field(max_length=8)
+    carrier: str = Field(max_length=120)
+    service: str | None = Field(default=None, max_length=120)
+    origin: str = Field(max_length=120)
+    destination: str = Field(max_length=120)
+    planned_departure_at: datetime = Field(sa_type=UtcDateTime)
+    departed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    planned_arrival_at: datetime = Field(sa_type=UtcDateTime)
+    arrived_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ours: bool
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class LaneDwellRow(SQLModel, table=True):
     """One stay of a shipment of ours at a place, once it has ended."""
 
@@ -163,15 +206,23 @@ class LaneDwellRow(SQLModel, table=True):
 
 
 class LaneStatisticsRow(SQLModel, table=True):
-    """One immutable, numbered set of statistics; `body` of a short one holds what differs from number `base`.
+    """One immutable, numbered set of statistics of a `kind`: whole, short (the last days) or day (the last hours).
 
-    `correction` holds what past outcomes correct of forecasts; None: nothing.
+    `body` of a short or day set holds what is laid over number `base`; `correction` of a whole or short one what past
+    outcomes correct of forecasts; None: nothing.
     """
 
     __tablename__ = "lane_statistics"
+    __table_args__ = (
+        sa.Index(
+            "ix_lane_statistics_organisation_id_published_at", "organisation_id", "published_at", "number"
+        ),
+        sa.Index("ix_lane_statistics_organisation_id_kind_number", "organisation_id", "kind", "number"),
+    )
     organisation_id: str = Field(sa_type=IdType, primary_key=True)
     number: int = Field(primary_key=True)
     base: int
+    kind: str = Field(max_length=8)
     published_at: datetime = Field(sa_type=UtcDateTime)
     legs: int
     dwells: int

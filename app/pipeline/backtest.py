@@ -11,7 +11,16 @@ import numpy as np
 
 from app.domain.lane_learning import scores, usefulness
 from app.domain.lane_learning.backtest import Answers, Backtest
-from app.domain.lane_learning.history import DAY_MINUTES, Coder, Codes, Columns, LaneLeg, minutes_of
+from app.domain.lane_learning.history import (
+    DAY_MINUTES,
+    ENDED,
+    STAGE,
+    Coder,
+    Codes,
+    Columns,
+    LaneLeg,
+    minutes_of,
+)
 from app.domain.lane_learning.priors import new_model
 from app.domain.lane_learning.questions import AHEAD, Horizon
 from app.domain.lane_learning.replay import Replay
@@ -81,7 +90,7 @@ def _read(path: Path, mode: Mode) -> tuple[list[LaneLeg], dict[str, int]]:
             except BadLeg as error:
                 refused[str(error)] = refused.get(str(error), 0) + 1
                 continue
-            if leg.mode == mode:
+            if leg.mode == mode and STAGE[leg.outcome] == ENDED:
                 legs.append(leg)
     return legs, refused
 

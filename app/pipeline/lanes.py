@@ -1,30 +1,30 @@
 """Lanes: what a history brings is written down once, and a job makes numbered statistics of it."""
 
 import asyncio
-import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import orjson
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.access import Caller
 from app.domain.custody import Journey
-from app.domain.lane_learning import conformal, dwell, frozen, lane_summary, reporting
+from app.domain.lane_learning import conformal, dwell, frozen, lane_summary, reporting, signals
 from app.domain.lane_learning.dwell import Stay
-from app.domain.lane_learning.history import LaneLeg, ended_legs, minutes_of
+from app.domain.lane_learning.history import LaneLeg, ended_legs, minutes_of, under_way
 from app.domain.lane_learning.published import Published
+from app.domain.lane_learning.watching import awaited_modes
 from app.domain.lanes import PRIORS, LaneStatistics, Reporting
-from app.domain.shipment import Shipment
+from app.domain.shipment import Mode, Shipment
 from app.domain.timetable import Lane, Service
-from app.formats.lane_history import BadLeg, leg_of
-from app.models.lane import LaneHistoryReceipt, LaneTimetable, LaneTimetableRead, RejectedLeg
-from app.store import access, audit, calibration, lanes
+from app.models.lane import LaneHistoryReceipt, LaneTimetable, LaneTimetableRead
+from app.pipeline import lane_feed
+from app.pipeline.lane_feed import TOLD_AROUND, row_of
+from app.store import access, audit, calibration, lane_signals, lanes
 from app.store.db import Database
 from app.store.lanes import NOTHING, Counts
 from app.store.tables import Record
@@ -36,26 +36,34 @@ SHORT_EVERY: Final = timedelta(hours=1)
 GROWN_BY: Final = 0.1
 """A history that has grown by a tenth, and by 100 legs, is learned at once. Source: our convention."""
 
-_KEPT: Final = 8
+_KEPT: Final = 16
 _published: OrderedDict[tuple[str, int], Published] = OrderedDict()
-
-Row = tuple[int, Any]
 
 
 async def statistics_at(
     connection: AsyncConnection, organisation_id: str, known_at: datetime
 ) -> LaneStatistics:
     """Return the statistics in force at an instant: what was published by then, else the priors."""
-    numbers = await lanes.in_force(connection, [organisation_id], at=known_at)
-    number = numbers.get(organisation_id)
-    if number is None:
-        return PRIORS
+    number = await lanes.in_force(connection, organisation_id, at=known_at)
+    return PRIORS if number is None else await published(connection, organisation_id, number)
+
+
+async def published(connection: AsyncConnection, organisation_id: str, number: int) -> Published:
+    """Return a numbered set; what a day set lies over is unpacked once and shared by all that lie over it."""
     key = (organisation_id, number)
     if key not in _published:
         row = await lanes.statistics(connection, organisation_id, number)
-        base = row if row.base == number else await lanes.statistics(connection, organisation_id, row.base)
-        overlay = None if row.base == number else row.body
-        _published[key] = await asyncio.to_thread(frozen.restored, number, base.body, overlay, row.correction)
+        if row.kind == "day":
+            base = await published(connection, organisation_id, row.base)
+            _published[key] = base.under(number, signals.of_bytes(row.body))
+        else:
+            whole = (
+                row if row.kind == "whole" else await lanes.statistics(connection, organisation_id, row.base)
+            )
+            overlay = None if row.kind == "whole" else row.body
+            _published[key] = await asyncio.to_thread(
+                frozen.restored, number, whole.body, overlay, row.correction
+            )
         while len(_published) > _KEPT:
             _published.popitem(last=False)
     _published.move_to_end(key)
@@ -65,15 +73,19 @@ async def statistics_at(
 async def remember(
     connection: AsyncConnection, journeys: Iterable[tuple[Shipment, Journey]], *, at: datetime
 ) -> None:
-    """Append the legs and stays of our own shipments that have ended to the same history."""
+    """Append the legs and stays of our own shipments to the same history: as they leave, and once they have ended."""
     legs: list[dict[str, Any]] = []
+    left: list[dict[str, Any]] = []
     stays: list[dict[str, Any]] = []
     for shipment, journey in journeys:
         own = {"organisation_id": shipment.organisation_id, "recorded_at": at}
         legs += [row_of(leg) | own for leg in ended_legs(shipment, journey, at=at)]
+        timely = (leg for leg in under_way(shipment, journey) if at <= leg.planned_arrival_at + TOLD_AROUND)
+        left += [row_of(leg) | own | {"ours": True} for leg in timely]
         found = dwell.stays_of(shipment, journey)
         stays += [asdict(stay) | own | {"shipment_id": shipment.id} for stay in found]
     await lanes.append_legs(connection, legs)
+    await lane_signals.append(connection, left)
     await lanes.append_dwells(connection, stays)
 
 
@@ -87,14 +99,14 @@ class Lanes:
     async def take(self, caller: Caller, rows: Sequence[Any]) -> LaneHistoryReceipt:
         """Store the legs that are new, in one commit with an audit entry; each row is judged alone."""
         at = self._clock.now()
-        found, rejected = await asyncio.to_thread(_judged, rows, at)
+        found, rejected = await asyncio.to_thread(lane_feed.judged, rows, at)
         own = {"organisation_id": caller.organisation_id, "recorded_at": at}
         async with self._db.transaction() as connection:
-            known = await lanes.contents(
-                connection, caller.organisation_id, [row["identity"] for _, row in found]
-            )
-            new, duplicates = _new(found, known, rejected)
-            await lanes.append_legs(connection, [row | own for row in new])
+            identities = [row["identity"] for _, row in found]
+            known = await lane_feed.known_of(connection, caller.organisation_id, identities)
+            ended, early, duplicates = lane_feed.parted(found, known, rejected)
+            await lane_feed.append(connection, ended, early, **own)
+            accepted = len(ended) + len(early)
             await audit.append(
                 connection,
                 organisation_id=caller.organisation_id,
@@ -103,10 +115,10 @@ class Lanes:
                 action="lane_history",
                 object_kind="lanes",
                 object_id="history",
-                new={"accepted": len(new), "duplicates": duplicates, "rejected": len(rejected)},
+                new={"accepted": accepted, "duplicates": duplicates, "rejected": len(rejected)},
             )
         rejected.sort(key=lambda one: one.index)
-        return LaneHistoryReceipt(accepted=len(new), duplicates=duplicates, rejected=rejected)
+        return LaneHistoryReceipt(accepted=accepted, duplicates=duplicates, rejected=rejected)
 
     async def tell_timetable(self, caller: Caller, body: LaneTimetable) -> LaneTimetableRead:
         """Store a lane's services; they count from the next statistics on."""
@@ -168,7 +180,7 @@ class Lanes:
     async def _publish(
         self,
         organisation_id: str,
-        newest: Sequence[Record],
+        newest: Mapping[str, Record],
         correction: bytes | None,
         kind: str,
         *,
@@ -180,15 +192,18 @@ class Lanes:
             scans = await lanes.reports(connection, organisation_id, since=at - REPORTS_REMEMBERED)
             services = await lanes.timetables(connection, organisation_id, until=at)
             counts = (await lanes.counts(connection)).get(organisation_id, NOTHING)
+            lately, _ = await lane_feed.seen(connection, organisation_id, at=at)
         estimates = [(row.place, row.minutes) for row in stays if row.kind == dwell.ESTIMATE]
         reports = reporting.learned(_delays(scans), estimates)
         learned = (legs, [_stay(row) for row in stays], reports, _services(services))
-        body = await asyncio.to_thread(_body, *learned, kind, minutes_of(at))
-        number = newest[0].number + 1 if newest else 1
+        awaited = awaited_modes(lately.values())
+        body = await asyncio.to_thread(_body, *learned, kind, minutes_of(at), awaited)
+        number = max((row.number for row in newest.values()), default=0) + 1
         row = {
             "organisation_id": organisation_id,
             "number": number,
-            "base": number if kind == "whole" else newest[-1].number,
+            "base": number if kind == "whole" else newest["whole"].number,
+            "kind": kind,
             "published_at": at,
             **counts._asdict(),
             "body": body,
@@ -202,75 +217,16 @@ class Lanes:
         return 1
 
 
-def _judged(rows: Sequence[Any], at: datetime) -> tuple[list[tuple[int, dict[str, Any]]], list[RejectedLeg]]:
-    found, rejected = [], []
-    for index, row in enumerate(rows):
-        try:
-            leg = _ended(leg_of(row), at)
-        except BadLeg as error:
-            rejected.append(RejectedLeg(index=index, detail=str(error)))
-            continue
-        found.append((index, row_of(leg)))
-    return found, rejected
-
-
-def _ended(leg: LaneLeg, at: datetime) -> LaneLeg:
-    if any(one is not None and one > at for one in (leg.departed_at, leg.arrived_at)):
-        raise BadLeg("the leg has not ended yet: it lies in the future")
-    return leg
-
-
-def row_of(leg: LaneLeg) -> dict[str, Any]:
-    """Return a leg's row without its owner: what it is and what became of it, each with a digest."""
-    planned_at = leg.planned_departure_at
-    identity = (leg.mode, leg.carrier, leg.service, leg.origin, leg.destination, planned_at.timestamp())
-    ends = [one and one.timestamp() for one in (leg.departed_at, leg.arrived_at)]
-    content = (leg.planned_arrival_at.timestamp(), *ends, leg.outcome)
-    return {
-        "identity": _digest(identity, 16),
-        "content": _digest(content, 8),
-        "mode": leg.mode,
-        "carrier": leg.carrier,
-        "service": leg.service,
-        "origin": leg.origin,
-        "destination": leg.destination,
-        "planned_departure_at": leg.planned_departure_at,
-        "departed_at": leg.departed_at,
-        "planned_arrival_at": leg.planned_arrival_at,
-        "arrived_at": leg.arrived_at,
-        "outcome": leg.outcome,
-    }
-
-
-def _digest(values: Sequence[Any], size: int) -> str:
-    return hashlib.blake2b(orjson.dumps(values), digest_size=size).hexdigest()
-
-
-def _new(
-    found: Iterable[tuple[int, dict[str, Any]]], known: dict[str, str], rejected: list[RejectedLeg]
-) -> tuple[list[dict[str, Any]], int]:
-    """Part what is new from what is known; the first of two accounts of one leg stands."""
-    new, duplicates = [], 0
-    for index, row in found:
-        stored = known.get(row["identity"])
-        if stored is None:
-            known[row["identity"]] = row["content"]
-            new.append(row)
-        elif stored == row["content"]:
-            duplicates += 1
-        else:
-            rejected.append(RejectedLeg(index=index, detail="another outcome is stored for this leg"))
-    return new, duplicates
-
-
-def _due(newest: Sequence[Record], recorded: Counts, correction: bytes | None, *, at: datetime) -> str | None:
+def _due(
+    newest: Mapping[str, Record], recorded: Counts, correction: bytes | None, *, at: datetime
+) -> str | None:
     """Say which set to publish; None: no news.
 
     A whole one once a day or after much news, a short one once an hour, and on mornings that correct anew.
     """
     if not newest:
         return "whole" if any(recorded) or correction else None
-    last, whole = newest[0], newest[-1]
+    last, whole = base_of(newest), newest["whole"]
     corrects = correction != last.correction and last.published_at < conformal.morning_of(at)
     if recorded == (last.legs, last.dwells, last.timetables) and not corrects:
         return None
@@ -278,6 +234,13 @@ def _due(newest: Sequence[Record], recorded: Counts, correction: bytes | None, *
     if grown or recorded.timetables != whole.timetables or at - whole.published_at >= WHOLE_EVERY:
         return "whole"
     return "short" if corrects or at - last.published_at >= SHORT_EVERY else None
+
+
+def base_of(newest: Mapping[str, Record]) -> Record:
+    """Return the newest set that is whole, or short and laid over the newest whole one."""
+    return max(
+        (newest[kind] for kind in ("whole", "short") if kind in newest), key=lambda row: int(row.number)
+    )
 
 
 async def _remembered(connection: AsyncConnection, organisation_id: str, *, at: datetime) -> list[LaneLeg]:
@@ -293,8 +256,9 @@ def _body(
     services: Sequence[tuple[Lane, Service]],
     kind: str,
     until: float,
+    awaited: Collection[Mode],
 ) -> bytes:
-    taught = frozen.learn(legs, until=until)
+    taught = frozen.learn(legs, until=until, awaited=awaited)
     return frozen.whole(taught, stays, reports, services) if kind == "whole" else frozen.short(taught)
 
 

@@ -1,7 +1,7 @@
 """Legs and dwells that have ended, and the statistics learned from them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +21,9 @@ _LEG = (
     "mode", "carrier", "service", "origin", "destination", "planned_departure_at", "departed_at",
     "planned_arrival_at", "arrived_at", "outcome",
 )  # fmt: skip
+
+
+KINDS = ("whole", "short", "day")
 
 
 class Counts(NamedTuple):
@@ -131,18 +134,17 @@ async def publish(connection: AsyncConnection, row: dict[str, Any]) -> None:
     await connection.execute(sa.insert(lane_statistics).values(**row))
 
 
-async def in_force(
-    connection: AsyncConnection, organisations: Collection[str], *, at: datetime
-) -> dict[str, int]:
-    """Return the number of the statistics that each organisation had published by an instant."""
+async def in_force(connection: AsyncConnection, organisation_id: str, *, at: datetime) -> int | None:
+    """Return the number of the statistics that an organisation had published last by an instant."""
+    table = lane_statistics.c
     query = (
-        sa.select(lane_statistics.c.organisation_id, sa.func.max(lane_statistics.c.number))
-        .where(
-            lane_statistics.c.organisation_id.in_(list(organisations)), lane_statistics.c.published_at <= at
-        )
-        .group_by(lane_statistics.c.organisation_id)
+        sa.select(table.number)
+        .where(table.organisation_id == organisation_id, table.published_at <= at)
+        .order_by(table.published_at.desc(), table.number.desc())
+        .limit(1)
     )
-    return {row.organisation_id: row[1] for row in await connection.execute(query)}
+    found: int | None = await connection.scalar(query)
+    return found
 
 
 async def statistics(connection: AsyncConnection, organisation_id: str, number: int) -> Record:
@@ -153,17 +155,17 @@ async def statistics(connection: AsyncConnection, organisation_id: str, number: 
     return (await connection.execute(query)).one()
 
 
-async def newest(connection: AsyncConnection, organisation_id: str) -> Sequence[Record]:
-    """Return, without their bodies, the newest statistics and the newest whole ones."""
+async def newest(connection: AsyncConnection, organisation_id: str) -> dict[str, Record]:
+    """Return the newest statistics of each kind, without their bodies, by kind."""
     table = lane_statistics.c
-    columns = (
-        table.number, table.base, table.published_at, table.legs, table.dwells, table.timetables,
-        table.correction,
-    )  # fmt: skip
-    query = sa.select(*columns).where(table.organisation_id == organisation_id)
-    last = query.order_by(table.number.desc()).limit(1)
-    whole = query.where(table.base == table.number).order_by(table.number.desc()).limit(1)
-    return [*(await connection.execute(last)).all(), *(await connection.execute(whole)).all()]
+    columns = [one for one in table if one.name != "body"]
+    found = {}
+    for kind in KINDS:
+        own = sa.select(*columns).where(table.organisation_id == organisation_id, table.kind == kind)
+        row = (await connection.execute(own.order_by(table.number.desc()).limit(1))).one_or_none()
+        if row is not None:
+            found[kind] = row
+    return found
 
 
 async def lanes(

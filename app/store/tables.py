@@ -11,7 +11,7 @@ from app.models.calibration import KeptForecast
 from app.models.clock import ClockAnchor
 from app.models.event import Event
 from app.models.idempotency import KeptAnswer
-from app.models.lane import LaneDwellRow, LaneLegRow, LaneStatisticsRow, LaneTimetableRow
+from app.models.lane import LaneDwellRow, LaneLegRow, LaneSignalRow, LaneStatisticsRow, LaneTimetableRow
 from app.models.product import Product
 from app.models.reading import ReadingBucket, ReadingSeries
 from app.models.shipment import Shipment, ShipmentDue, ShipmentPlan, ShipmentTag, ShipmentView
@@ -47,6 +47,7 @@ rate_bucket = table_of(RateBucket)
 clock_anchor = table_of(ClockAnchor)
 lane_leg = table_of(LaneLegRow)
 lane_dwell = table_of(LaneDwellRow)
+lane_signal = table_of(LaneSignalRow)
 lane_statistics = table_of(LaneStatisticsRow)
 kept_forecast = table_of(KeptForecast)
 lane_timetable = table_of(LaneTimetableRow)
