@@ -19,6 +19,7 @@ from app.pipeline.beats import Beats
 from app.pipeline.bell import Bell
 from app.pipeline.calibration import Calibration
 from app.pipeline.curves import Curves
+from app.pipeline.day_signals import Day
 from app.pipeline.deliveries import Deliveries
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
@@ -192,6 +193,7 @@ async def compose(settings: Settings, db: Database, clock: Clock) -> House:
         seals=Seals(db, clock, [SealKey.of(key) for key in keys_of(settings)]),
         reference=Reference(db, clock),
         lanes=Lanes(db, clock),
+        day=Day(db, clock, plans),
         calibration=Calibration(db, clock),
         register=Register(db, clock, plans),
         replan=Replan(db, clock, plans),

@@ -9,6 +9,7 @@ from app.pipeline.beats import Beats
 from app.pipeline.bell import Bell
 from app.pipeline.calibration import Calibration
 from app.pipeline.curves import Curves
+from app.pipeline.day_signals import Day
 from app.pipeline.deliveries import Deliveries
 from app.pipeline.dispatch import Dispatch
 from app.pipeline.escalation import Escalations
@@ -52,6 +53,7 @@ class House:
     seals: Seals
     reference: Reference
     lanes: Lanes
+    day: Day
     calibration: Calibration
     register: Register
     replan: Replan

@@ -50,7 +50,11 @@ _KEY: TypeAdapter[list[Code]] = TypeAdapter(Annotated[list[Code], WireField(min_
 async def post_history(
     request: Request, caller: Annotated[Caller, Depends(Requires("write:lanes"))], house: HouseDep
 ) -> LaneHistoryReceipt:
-    """Store legs that have ended, ours or others'; each row is judged alone, and importing twice changes nothing."""
+    """Store legs, ours or others': how they ended, or as they are planned and leave.
+
+    Each row is judged alone, and importing twice changes nothing. A leg told as `planned` or `departed`, within three
+    days of its plan, counts among the day's signals within minutes; how it ended is told by another row.
+    """
     kind = media_type(request)
     if kind not in {"", "application/json", "text/csv"}:
         raise UnsupportedMediaType("send application/json or text/csv")
@@ -76,7 +80,7 @@ async def list_lanes(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """List lanes by carrier: how many legs are known, what they teach, and what a lane falls back to."""
+    """List lanes by carrier: how many legs are known, what they teach, what today shows, what a lane falls back to."""
     page = page_of(request, caller, limit=limit, cursor=cursor)
     filters = {"origin": origin, "destination": destination, "carrier": carrier, "mode": mode}
     wanted = [(name, value) for name, value in filters.items() if value is not None]

@@ -38,12 +38,13 @@ async def attend_due(house: House) -> int:
 
 
 async def publish_lanes(house: House) -> int:
-    """Publish lane statistics where there is news; return how many sets."""
+    """Publish lane statistics and the day's signals where there is news; return how many sets."""
     published = 0
     with _next_tick_tries_again(
         house, put_off="no lane statistics now", failed="publishing lane statistics failed", kind="lanes"
     ):
         published += await house.lanes.publish_due()
+        published += await house.day.publish_due()
     return published
 
 

@@ -13,7 +13,7 @@ GATHERING = timedelta(milliseconds=20)
 """How long what is heard together is waited for. Source: our convention; a fraction of a commit on a busy disk."""
 UPKEEP = timedelta(seconds=15)
 LANES = timedelta(seconds=30)
-"""Between two looks, on the wall, whether lane statistics are due: at most once an hour of domain time."""
+"""Between two looks, on the wall, whether lane statistics or the signals of the day are due."""
 
 
 def build(house: House) -> AsyncIOScheduler:

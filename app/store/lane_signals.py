@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store import bulk
 from app.store.shipments import UNDER_WAY
-from app.store.tables import Record, lane_leg, lane_signal, organisation, shipment
+from app.store.tables import Record, lane_leg, lane_signal, shipment
 
 _KNOWN: Final = (
     "identity", "mode", "carrier", "service", "origin", "destination", "planned_departure_at", "departed_at",
@@ -60,14 +60,24 @@ async def recent(
     return early, ended
 
 
+async def heard_since(
+    connection: AsyncConnection, organisation_id: str, since: datetime, *, planned_since: datetime
+) -> bool:
+    """Return whether anything was recorded after an instant of legs planned after another."""
+    for table in (lane_signal, lane_leg):
+        query = sa.select(table.c.identity).where(
+            table.c.organisation_id == organisation_id,
+            table.c.planned_departure_at >= planned_since,
+            table.c.recorded_at > since,
+        )
+        if await connection.scalar(query.limit(1)) is not None:
+            return True
+    return False
+
+
 async def drop(connection: AsyncConnection, *, planned_before: datetime) -> None:
     """Forget what was told of legs that should have arrived before an instant."""
     await connection.execute(sa.delete(lane_signal).where(lane_signal.c.planned_arrival_at < planned_before))
-
-
-async def organisations(connection: AsyncConnection) -> Sequence[str]:
-    """Return the ids of all organisations."""
-    return (await connection.scalars(sa.select(organisation.c.id).order_by(organisation.c.id))).all()
 
 
 async def under_way(

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from app.domain.lane_learning.published import LEGS_MIN, Published
+from app.domain.lane_learning.signals import ModeSignals
 from app.domain.lanes import PRIORS, Distribution, LaneStatistics
 from app.domain.shipment import Mode
 
@@ -25,6 +26,8 @@ def told(
         "lanes_version": statistics.version,
     }
     learned = statistics.modes.get(cast(Mode, mode)) if isinstance(statistics, Published) else None
+    day = statistics.signals if isinstance(statistics, Published) else None
+    found["today"] = _today(day.modes.get(cast(Mode, mode)) if day else None, origin, destination)
     if learned is None or learned.legs < LEGS_MIN:
         return found | _of_priors(mode) | {"falls_back_to": [{"level": "priors", "n": None, "weight": 1.0}]}
     known = learned.typical((origin, destination), carrier)
@@ -40,6 +43,18 @@ def told(
         "cancelled_share": round(known.cancelled_share, 4),
         "diverted_share": round(known.diverted_share, 4),
         "falls_back_to": _weights(levels),
+    }
+
+
+def _today(signals: ModeSignals | None, origin: str, destination: str) -> dict[str, Any] | None:
+    """Return what the day's other legs show, minutes above zero being late; None where they show nothing."""
+    if signals is None:
+        return None
+    delay = signals.congestion(origin)
+    return {
+        "departures": signals.origins.get(origin, (0.0, 0))[1],
+        "departure_delay_minutes": None if delay is None else round(delay, 1),
+        "residual_minutes": round(signals.way_minutes(destination), 1),
     }
 
 
