@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from app.domain.assessment import Snapshot, assess
+from app.domain import assessment
+from app.domain.assessment import Snapshot, judge, prepare
 from app.domain.custody import LegFacts, fold
-from app.domain.eta import forecast
+from app.domain.eta import arrivals, forecast
 from app.domain.lane_learning import frozen
 from app.domain.lane_learning.history import Coder, LaneLeg, minutes_of
 from app.domain.lane_learning.priors import new_model
@@ -18,20 +19,23 @@ from app.domain.shipment import Dose, Leg, Place, Product, Shipment, Site
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+AT_ONCE = 100
+"""As many as the assessor claims."""
 
 
 def main() -> None:
     """Print what each step costs."""
     history = made_up_history()
     learned = frozen.restored(1, frozen.whole(frozen.learn(history, until=minutes_of(DAY)), [], {}))
-    _report("forecast, three legs, priors", _forecast(PRIORS), 1)
-    _report("forecast, three legs, learned lanes", _forecast(learned), 1)
+    for count in (1, AT_ONCE):
+        _report(f"forecast, three legs, priors, {count} at once", _forecast(PRIORS, count), count)
+        _report(f"forecast, three legs, learned lanes, {count} at once", _forecast(learned, count), count)
     for name, at in (
         ("a day ahead", DAY - 16 * HOUR),
         ("minutes after a departure nobody reported", DAY + 8.2 * HOUR),
         ("when silence opens an alert", DAY + 13 * HOUR),
     ):
-        _report(f"assessment, {name}", _assessment(learned, at), 1)
+        _report(f"assessment, {name}, {AT_ONCE} at once", _assessment(learned, at, AT_ONCE), AT_ONCE)
     columns, model = Coder().columns(history), new_model("air")
     teach(columns, model, until=minutes_of(DAY), awaited=True)
     asked = columns.take(slice(0, 1000))
@@ -115,15 +119,16 @@ def a_shipment() -> Shipment:
     )
 
 
-def _forecast(lanes: LaneStatistics) -> Callable[[], object]:
+def _forecast(lanes: LaneStatistics, count: int) -> Callable[[], object]:
     shipment = a_shipment()
     journey = fold(shipment, (), at=DAY)
     assert journey.legs[0] == LegFacts(number=1)
     made = forecast(shipment, journey, lanes)
-    return lambda: made.at(DAY + 8.5 * HOUR)
+    asked = [(made, DAY + 8.5 * HOUR + number * timedelta(seconds=1)) for number in range(count)]
+    return lambda: arrivals(asked)
 
 
-def _assessment(lanes: LaneStatistics, at: datetime) -> Callable[[], object]:
+def _assessment(lanes: LaneStatistics, at: datetime, count: int) -> Callable[[], object]:
     shipment = a_shipment()
     snapshot = Snapshot(
         shipment=shipment,
@@ -133,7 +138,13 @@ def _assessment(lanes: LaneStatistics, at: datetime) -> Callable[[], object]:
         lanes=lanes,
         baseline_at=shipment.legs[-1].planned_arrival_at,
     )
-    return lambda: assess(snapshot, at=at)
+
+    def assess_all() -> None:
+        prepared = [prepare(snapshot, at=at) for _ in range(count)]
+        for one, arrival in zip(prepared, assessment.arrivals(prepared, at=at), strict=True):
+            judge(one, arrival, at=at)
+
+    return assess_all
 
 
 def _report(name: str, work: Callable[[], object], items: int, *, for_s: float = 1.0) -> None:
