@@ -99,7 +99,8 @@ def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> dateti
 def since_when(outlook: Outlook, key: AlertKey) -> datetime:
     """Return the first whole minute since the last event at which this was true, at most `outlook.at`.
 
-    The whole minute makes the answer the same whenever it is asked.
+    The whole minute makes the answer the same whenever it is asked. It goes back in growing strides, for most of what
+    opens has been true for minutes.
     """
     last = outlook.journey.last_event
     heard_at = min(last.effective_at if last else outlook.shipment.registered_at, outlook.at)
@@ -107,11 +108,14 @@ def since_when(outlook: Outlook, key: AlertKey) -> datetime:
     def holds(at: datetime) -> bool:
         return key in _standing_at(outlook, at, kind=key[0])
 
-    if holds(heard_at):
+    first, after, stride = _minute_of(heard_at), _minute_of(outlook.at), 1
+    if after <= first or not holds(_instant(after)):
+        return heard_at if holds(heard_at) else outlook.at
+    while after - stride > first and holds(_instant(after - stride)):
+        after, stride = after - stride, 2 * stride
+    before = max(after - stride, first)
+    if before == first and holds(heard_at):
         return heard_at
-    before, after = _minute_of(heard_at), _minute_of(outlook.at)
-    if after <= before or not holds(_instant(after)):
-        return outlook.at
     while after - before > 1:
         middle = (before + after) // 2
         before, after = (before, middle) if holds(_instant(middle)) else (middle, after)
