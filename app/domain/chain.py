@@ -206,14 +206,12 @@ class _Walk:
         bases: Sequence[str],
     ) -> None:
         """Note where the median now lies; a way with nothing left on it keeps its delay."""
-        if not len(here):
-            return
-        heights = self.heights[here]
-        known = heights[:, -1]
-        positions = grids.positions_of(heights, known / 2)
-        for row, one, share, position, basis in zip(rows, ahead, known, positions, bases, strict=True):
-            planned_at = one.leg.planned_departure_at if segment == "dwell" else one.leg.planned_arrival_at
-            delay = row.delay_minutes
-            if share > UNHEARD_FLOOR:
-                delay = (float(position) - row.grid.position(planned_at)) * row.grid.step_minutes
+        for i, row, one, basis in zip(here, rows, ahead, bases, strict=True):
+            heights, delay = self.heights[i], row.delay_minutes
+            known = float(heights[-1])
+            position = grids.position_of(heights, known / 2) if known > UNHEARD_FLOOR else None
+            if position is not None:
+                leg = one.leg
+                planned_at = leg.planned_departure_at if segment == "dwell" else leg.planned_arrival_at
+                delay = (position - row.grid.position(planned_at)) * row.grid.step_minutes
             row.note(one.leg, segment, delay, basis)

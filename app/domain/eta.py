@@ -6,12 +6,9 @@ then the departure (a scheduled service does not wait: a missed one means the ne
 and diverted flights are a branch of their own, without a known arrival. The method is told in docs/eta.md.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-import numpy as np
 
 from app.domain import grids
 from app.domain.chain import Way, walk
@@ -24,9 +21,6 @@ from app.domain.segments import Contribution, Question
 from app.domain.shipment import Leg, Shipment
 from app.domain.spans import MINUTE
 from app.domain.whereabouts import Sighted, sighted
-
-_QUANTILES = ("p10_at", "p50_at", "p90_at")
-_TOLD = np.array([0.1, 0.5, 0.9])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +110,11 @@ def arrivals(
 ) -> list[Arrival]:
     """Return each arrival as seen at its instant; it does not depend on what is asked beside it."""
     open_still = [(one, at) for one, at in asked if one.journey.delivered_at is None]
-    ways = walk([one.question(at, known_at=known_at) for one, at in open_still])
-    expected = iter(_expected(open_still, ways))
-    return [next(expected) if one.journey.delivered_at is None else _delivered(one) for one, _ in asked]
+    ways = iter(walk([one.question(at, known_at=known_at) for one, at in open_still]))
+    return [
+        _delivered(one) if one.journey.delivered_at is not None else _read_off(one, at, next(ways))
+        for one, at in asked
+    ]
 
 
 def _delivered(forecast: Forecast) -> Arrival:
@@ -135,37 +131,25 @@ def _delivered(forecast: Forecast) -> Arrival:
     )
 
 
-def _expected(asked: Sequence[tuple[Forecast, datetime]], ways: Sequence[Way]) -> list[Arrival]:
-    if not ways:
-        return []
-    corrected = [one.corrected(at) for one, at in asked]
-    heights = np.stack(
-        [
-            way.heights if by is None else by.moved(way.heights)
-            for way, by in zip(ways, corrected, strict=True)
-        ]
+def _read_off(forecast: Forecast, at: datetime, way: Way) -> Arrival:
+    by = forecast.corrected(at)
+    heights = way.heights if by is None else by.moved(way.heights)
+    low, middle, high = (grids.position_of(heights, share) for share in (0.1, 0.5, 0.9))
+    return Arrival(
+        p10_at=None if low is None else way.grid.instant(low),
+        p50_at=None if middle is None else way.grid.instant(middle),
+        p90_at=None if high is None else way.grid.instant(high),
+        planned_at=forecast.planned_at,
+        arrived_at=None,
+        unknown_probability=min(max(1.0 - float(way.heights[-1]), 0.0), 1.0),
+        contributions=way.contributions,
+        lanes_version=forecast.lanes.version,
+        grid=way.grid,
+        heights=heights,
+        quiet=way.quiet,
+        corrected=by,
+        uncorrected=way.heights,
     )
-    positions = grids.positions_of(heights, np.broadcast_to(_TOLD, (len(ways), len(_TOLD)))).tolist()
-    return [
-        Arrival(
-            **{name: _instant(way, position) for name, position in zip(_QUANTILES, own, strict=True)},
-            planned_at=one.planned_at,
-            arrived_at=None,
-            unknown_probability=min(max(1.0 - float(way.heights[-1]), 0.0), 1.0),
-            contributions=way.contributions,
-            lanes_version=one.lanes.version,
-            grid=way.grid,
-            heights=told,
-            quiet=way.quiet,
-            corrected=by,
-            uncorrected=way.heights,
-        )
-        for (one, _), way, by, told, own in zip(asked, ways, corrected, heights, positions, strict=True)
-    ]
-
-
-def _instant(way: Way, position: float) -> datetime | None:
-    return None if math.isnan(position) else way.grid.instant(position)
 
 
 def _facts(journey: Journey, leg: Leg) -> LegFacts:

@@ -26,7 +26,6 @@ _NOISE = 1e-15
 
 Spectra = NDArray[np.complex128]
 Codes = NDArray[np.int64]
-Positions = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +142,16 @@ def shifted(shares: Array, bins: int) -> Array:
     return moved
 
 
-def positions_of(heights: Array, wanted: Array) -> Positions:
-    """Return, row by row, where the share wanted has happened, in bins, linear inside a bin; NaN: never so many.
+def position_of(heights: Array, share: float) -> float | None:
+    """Return where so large a share has happened, in bins, linear inside a bin; None: never so many.
 
-    `heights` are cumulated shares, one question a row; `wanted` has one share a row, or several in columns.
+    `heights` are the cumulated shares of one question.
     """
-    columns = wanted if wanted.ndim == 2 else wanted[:, None]
-    index = np.stack([(heights < one[:, None]).sum(axis=1) for one in columns.T], axis=1)
-    reached = index < COUNT
-    index = np.where(reached, index, 0)
-    rows = np.arange(len(heights))[:, None]
-    below = np.where(index > 0, heights[rows, index - 1], 0.0)
-    share = np.maximum(heights[rows, index] - below, _NOISE)
-    found = np.where(reached, index + (columns - below) / share, np.nan)
-    return found if wanted.ndim == 2 else found[:, 0]
+    index = int(heights.searchsorted(share))
+    if index >= COUNT:
+        return None
+    below = float(heights[index - 1]) if index else 0.0
+    return index + (share - below) / max(float(heights[index]) - below, _NOISE)
 
 
 def share_after(heights: Array, position: float) -> float:

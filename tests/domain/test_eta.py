@@ -9,7 +9,7 @@ import pytest
 
 from app.domain.custody import LegFacts
 from app.domain.eta import Arrival, forecast
-from app.domain.grids import COUNT, Grid, after, covering, later_of, positions_of, share_after, spectra
+from app.domain.grids import COUNT, Grid, after, covering, later_of, position_of, share_after, spectra
 from app.domain.lanes import PRIORS, Distribution, lognormal, unreported_share
 from app.domain.shipment import Leg
 from tests.domain.made import DAY, a_journey, a_leg, a_shipment, at, two_legs
@@ -188,10 +188,8 @@ def test_both_of_two_uniform_things_have_happened_by_two_thirds_on_average() -> 
 def test_reading_off_a_quantile_and_a_share_are_inverse() -> None:
     heights = np.minimum(np.arange(1, COUNT + 1) / 500, 1.0)
 
-    positions = positions_of(np.stack([heights, heights * 0.5]), np.array([0.3, 0.6]))
-
-    assert positions[0] == pytest.approx(150)
-    assert np.isnan(positions[1])
+    assert position_of(heights, 0.3) == pytest.approx(150)
+    assert position_of(heights * 0.5, 0.6) is None
     assert share_after(heights, 150.0) == pytest.approx(0.7)
 
 

@@ -12,7 +12,7 @@ import pytest
 from app.domain.calibration import rank_of, raw_minutes
 from app.domain.correction import LEVELS
 from app.domain.eta import Arrival, forecast
-from app.domain.grids import positions_of
+from app.domain.grids import position_of
 from app.domain.lane_learning.conformal import ENOUGH, Ranked, learned, level_map, morning_of, restored
 from app.domain.lane_learning.dwell import gather
 from app.domain.lane_learning.published import Published
@@ -56,9 +56,10 @@ def outcomes(day: int, *, count: int = 20) -> Iterator[datetime]:
     assert raw.grid is not None
     assert raw.heights is not None
     dice = Random(day)
-    fell = np.array([[dice.random() ** 0.4 for _ in range(count)]])
-    for position in positions_of(raw.heights[None, :], fell * raw.heights[-1])[0]:
-        yield raw.grid.instant(float(position))
+    for _ in range(count):
+        position = position_of(raw.heights, dice.random() ** 0.4 * raw.heights[-1])
+        assert position is not None
+        yield raw.grid.instant(position)
 
 
 def inside(statistics: LaneStatistics, days: range) -> float:
@@ -102,8 +103,9 @@ def test_ranks_are_told_apart_over_the_whole_distribution() -> None:
     assert raw.heights is not None
 
     for level in (0.01, 0.1, 0.33, 0.5, 0.77, 0.9, 0.99):
-        (position,) = positions_of(raw.heights[None, :], np.array([level * raw.heights[-1]]))
-        assert rank_of(raw.grid.instant(float(position)), asked_at, kept) == pytest.approx(level, abs=0.006)
+        position = position_of(raw.heights, level * raw.heights[-1])
+        assert position is not None
+        assert rank_of(raw.grid.instant(position), asked_at, kept) == pytest.approx(level, abs=0.006)
     assert rank_of(asked_at, asked_at, kept) == 0.0
     assert rank_of(asked_at + timedelta(days=5), asked_at, kept) == 1.0
 
