@@ -1,7 +1,7 @@
 """What changes if nothing is heard: when to look again, and since when something has been true."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from app.domain.alerts import AlertKey, Severity
@@ -42,6 +42,15 @@ class Outlook:
     at: datetime
     rules: tuple[Rule, ...] = RULES
     thermal: Thermal = NO_THERMAL
+    _stood: dict[tuple[datetime, str], dict[AlertKey, Severity]] = field(default_factory=dict)
+    """What has been looked up already: many doses ask of the same instants."""
+
+    def stood_at(self, at: datetime, *, kind: str) -> dict[AlertKey, Severity]:
+        """Return what of a kind was true at another instant, hearing nothing in between, with nothing open."""
+        if (at, kind) not in self._stood:
+            rules = tuple(rule for rule in self.rules if rule.kind == kind)
+            self._stood[at, kind] = _found(rules, self.facts_at(at), {})
+        return self._stood[at, kind]
 
     def facts_at(self, at: datetime, *, told: bool = False) -> Facts:
         """Return what the rules would judge at another instant, hearing nothing in between.
@@ -106,7 +115,7 @@ def since_when(outlook: Outlook, key: AlertKey) -> datetime:
     heard_at = min(last.effective_at if last else outlook.shipment.registered_at, outlook.at)
 
     def holds(at: datetime) -> bool:
-        return key in _standing_at(outlook, at, kind=key[0])
+        return key in outlook.stood_at(at, kind=key[0])
 
     first, after, stride = _minute_of(heard_at), _minute_of(outlook.at), 1
     if after <= first or not holds(_instant(after)):
@@ -130,7 +139,7 @@ def ended_when(outlook: Outlook, key: AlertKey) -> datetime:
     last = outlook.journey.last_event
     if last is None or last.effective_at > outlook.at:
         return outlook.at
-    held = _standing_at(outlook, last.effective_at, kind=key[0])
+    held = outlook.stood_at(last.effective_at, kind=key[0])
     return outlook.at if key in held else last.effective_at
 
 
@@ -175,12 +184,6 @@ def _at_least(outlook: Outlook, today: Facts) -> Iterator[datetime]:
         for until in (quiet.until, corrected.until if corrected else None):
             if until is not None and until > outlook.at:
                 yield until
-
-
-def _standing_at(outlook: Outlook, at: datetime, *, kind: str) -> dict[AlertKey, Severity]:
-    """Return what stood at another instant if nothing was open then."""
-    rules = tuple(rule for rule in outlook.rules if rule.kind == kind)
-    return _found(rules, outlook.facts_at(at), {})
 
 
 def _found(rules: tuple[Rule, ...], facts: Facts, standing: Standing) -> dict[AlertKey, Severity]:

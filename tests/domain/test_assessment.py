@@ -15,6 +15,7 @@ import pytest
 
 from app.domain.alerts import AlertChange, Condition, OpenAlert
 from app.domain.assessment import Assessment, Snapshot, assess
+from app.domain.eta import Arrival
 from app.domain.lanes import PRIORS
 from app.domain.observation import Event, Location
 from app.domain.rules import RULES
@@ -193,6 +194,23 @@ def test_since_does_not_depend_on_when_it_was_asked(asked: str) -> None:
     (change,) = assess(snapshot(), at=at(asked)).changes
 
     assert change.since == at("11:06")
+
+
+def test_many_doses_that_open_together_are_looked_up_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[datetime] = []
+
+    class Counting(Slipping):
+        def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
+            asked.append(at)
+            return super().at(at, known_at=known_at)
+
+    made.foretold(monkeypatch, Counting())
+    doses = tuple(a_dose(id=f"d{number}", reference=f"D{number}") for number in range(50))
+
+    answer = assess(snapshot(doses=doses), at=at("11:20"))
+
+    assert [change.since for change in answer.changes] == [at("11:06")] * 50
+    assert len(asked) < 20
 
 
 def test_what_an_event_made_true_is_true_since_that_event(monkeypatch: pytest.MonkeyPatch) -> None:
