@@ -138,14 +138,21 @@ def backtest(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
-            help="Judge forecasts from this day (UTC) on; before it, only learn. Else 3/4.",
+            help="Judge forecasts from this day (UTC) on, and only learn before it. Without it: the last quarter.",
         ),
     ] = None,
     mode: Annotated[Literal["road", "air", "rail"], typer.Option(help="Which legs.")] = "air",
     same_day: Annotated[bool, typer.Option(help="Also use what other legs tell on the same day.")] = True,
-    out: Annotated[Path | None, typer.Option(help="Write the tables and curves into this folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Write the tables and curves into this folder.")
+    ] = None,
 ) -> None:
     """Replay a leg history in order of time, and judge each forecast against three baselines."""
+    if out is not None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fail(f"cannot make {out}: {error.strerror}")
     with Progress(console=errors, transient=True) as bar:
         task = bar.add_task("reading", total=1.0)
         try:
@@ -163,7 +170,6 @@ def backtest(
         errors.print(f"{count:,} rows refused: {reason}", markup=False, highlight=False)
     typer.echo(report.text)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         for name, text in {"backtest.md": report.text, **report.curves}.items():
             (out / name).write_text(text, encoding="utf-8")
 

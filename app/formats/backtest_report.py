@@ -95,7 +95,7 @@ def _accuracy(one: Accuracy) -> tuple[str, ...]:
 
 def _journeys(one: Journeys) -> tuple[str, ...]:
     shares = (_percent(one.composed), _percent(one.sum_of_p90s))
-    return f"{one.chains:,}", *shares, f"× {one.sum_of_p90s_width:.2f}", _percent(one.without_dwell)
+    return f"{one.chains:,}", *shares, _times(one.sum_of_p90s_width), _percent(one.without_dwell)
 
 
 def _reliability(one: Reliability) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def _warned(warned: Sequence[Warned]) -> list[tuple[str, ...]]:
     rows = []
     for slack, rate in dict.fromkeys((one.slack_minutes, one.false_alarm_rate) for one in warned):
         three = [found[slack, rate, method] for method in ("ours", "departure", "silence")]
-        told = [text for one in three for text in (_percent(one.warned), f"{one.mean_lead_minutes:.0f} min")]
+        told = [text for one in three for text in (_percent(one.warned), _minutes(one.mean_lead_minutes))]
         rows.append((f"{slack:g} min", f"{rate:.0%}", *told))
     return rows
 
@@ -126,6 +126,14 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _ratio(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _times(value: float) -> str:
+    return "–" if math.isnan(value) else f"× {value:.2f}"
+
+
+def _minutes(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.0f} min"
 
 
 def _percent(value: float | None) -> str:

@@ -1,6 +1,7 @@
 """`dosetrail backtest`: a leg history replayed in order of time, each forecast made as on the day, then judged."""
 
 import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from app.domain.lane_learning.replay import Replay
 from app.domain.lane_learning.spread import Spread
 from app.domain.shipment import Mode
 from app.formats import backtest_report, lane_history
-from app.formats.lane_history import BadLeg, NothingToTest
+from app.formats.lane_history import BadLeg, NoLegHistory, NothingToTest
 
 Progress = Callable[[float, str], None]
 
@@ -82,16 +83,27 @@ def _only_ahead(journeys: usefulness.JourneyTrial) -> Callable[[Horizon, Codes, 
 
 
 def _read(path: Path, mode: Mode) -> tuple[list[LaneLeg], dict[str, int]]:
+    try:
+        with _opened(path) as text:
+            return _legs_of(text, mode)
+    except UnicodeDecodeError as error:
+        raise NoLegHistory("the file is not UTF-8 text; a compressed one is named `….gz`") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise NoLegHistory("the file is named `….gz` and is no sound gzip") from error
+    except EOFError as error:
+        raise NoLegHistory("the compressed file breaks off") from error
+
+
+def _legs_of(text: TextIO, mode: Mode) -> tuple[list[LaneLeg], dict[str, int]]:
     legs, refused = [], dict[str, int]()
-    with _opened(path) as text:
-        for row in lane_history.rows(iter(text)):
-            try:
-                leg = lane_history.leg_of(row)
-            except BadLeg as error:
-                refused[str(error)] = refused.get(str(error), 0) + 1
-                continue
-            if leg.mode == mode and STAGE[leg.outcome] == ENDED:
-                legs.append(leg)
+    for row in lane_history.rows(iter(text)):
+        try:
+            leg = lane_history.leg_of(row)
+        except BadLeg as error:
+            refused[str(error)] = refused.get(str(error), 0) + 1
+            continue
+        if leg.mode == mode and STAGE[leg.outcome] == ENDED:
+            legs.append(leg)
     return legs, refused
 
 

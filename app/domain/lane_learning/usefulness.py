@@ -43,7 +43,7 @@ def warnings(answers: Mapping[str, Answers], legs: Columns) -> list[Warned]:
             "silence": [(one, one.known) for one in answers.values()],
         }
         for name, scores in methods.items():
-            told += _warned(name, scores, legs, slack)
+            told += _warned(name, scores, legs, slack) if all(methods.values()) else []
     return told
 
 
@@ -58,21 +58,23 @@ def _warned(name: str, scores: list[tuple[Answers, Array]], legs: Columns, slack
     np.maximum.at(highest, leg, score)
     asked = np.unique(np.concatenate([one.leg for one, _ in scores]))
     lost = ~(legs.arrived[asked] <= lost_at[asked])
+    in_vain = highest[asked][~lost]
     told = []
     for rate in FALSE_ALARMS:
-        threshold = np.quantile(highest[asked][~lost], 1 - rate)
+        threshold = np.quantile(in_vain, 1 - rate) if len(in_vain) else np.nan
         first = np.full(len(legs), np.inf)
         raised = score > threshold
         np.minimum.at(first, leg[raised], at[raised])
         lead = (lost_at - first)[asked][lost]
         warned = np.isfinite(lead)
+        both = len(lead) > 0 and len(in_vain) > 0
         told.append(
             Warned(
                 slack_minutes=slack,
                 false_alarm_rate=rate,
                 method=name,
-                warned=float(warned.mean()) if len(warned) else float("nan"),
-                mean_lead_minutes=float(np.where(warned, lead, 0.0).mean()) if len(lead) else 0.0,
+                warned=float(warned.mean()) if both else float("nan"),
+                mean_lead_minutes=float(np.where(warned, lead, 0.0).mean()) if both else float("nan"),
             )
         )
     return told
