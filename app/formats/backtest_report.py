@@ -66,7 +66,7 @@ def coverage_curve(weeks: Sequence[tuple[str, Sequence[float]]]) -> str:
     ]
     return line_chart(
         "Inside p10–p90, week by week",
-        Axis(label="week", low=1, high=max(longest, 2)),
+        Axis(label="week", low=1, high=max(longest, 2), whole=True),
         Axis(label="share of arrivals", low=0.5, high=1.0, percent=True),
         [target, *lines],
     )

@@ -1,13 +1,16 @@
 """Line charts as SVG text: a title, two axes, a legend, nothing that moves."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-WIDTH, HEIGHT = 640, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 48, 56
-_COLOURS: Final = ("#0b6e99", "#c2410c", "#3f7d20", "#7c3aed", "#b45309", "#0f766e", "#9f1239", "#475569")
+WIDTH, HEIGHT = 640, 480
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 48, 144
+_LEGEND_TOP, _LEGEND_COLUMNS = HEIGHT - 88, 2
+_COLOURS: Final = ("#0b6e99", "#c2410c", "#3f7d20", "#7c3aed", "#ca8a04", "#0f766e", "#9f1239", "#475569")
+_COMPARED_COLOUR: Final = "#111827"
 _TICKS: Final = 5
 
 
@@ -23,12 +26,19 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """What an axis shows; `percent` writes 0.8 as 80 %."""
+    """What an axis shows; `percent` writes 0.8 as 80 %, `whole` marks whole numbers only."""
 
     label: str
     low: float
     high: float
     percent: bool = False
+    whole: bool = False
+
+    def ticks(self) -> list[float]:
+        """Return the values to mark."""
+        span = self.high - self.low
+        step = max(math.ceil(span / _TICKS), 1) if self.whole else span / _TICKS
+        return [self.low + step * index for index in range(_TICKS + 1) if step * index <= span]
 
     def text(self, value: float) -> str:
         """Return a tick's label."""
@@ -45,8 +55,9 @@ def line_chart(title: str, x: Axis, y: Axis, series: Sequence[Series]) -> str:
         f'<text x="{_LEFT}" y="22" font-size="15" font-weight="600">{escape(title)}</text>',
         *_axes(x, y),
     ]
+    colours = iter(_COLOURS * (len(series) // len(_COLOURS) + 1))
     for index, one in enumerate(series):
-        parts += _drawn(one, x, y, _COLOURS[index % len(_COLOURS)], index)
+        parts += _drawn(one, x, y, _COMPARED_COLOUR if one.dashed else next(colours), index)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -66,21 +77,20 @@ def stacked(title: str, charts: Sequence[str]) -> str:
 def _axes(x: Axis, y: Axis) -> list[str]:
     bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
     parts = []
-    for step in range(_TICKS + 1):
-        value = x.low + (x.high - x.low) * step / _TICKS
+    for value in x.ticks():
         at = _place_x(value, x)
         parts.append(f'<line x1="{at:.1f}" y1="{_TOP}" x2="{at:.1f}" y2="{bottom}" stroke="#e5e7eb"/>')
         parts.append(
             f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle">{escape(x.text(value))}</text>'
         )
-        value = y.low + (y.high - y.low) * step / _TICKS
+    for value in y.ticks():
         at = _place_y(value, y)
         parts.append(f'<line x1="{_LEFT}" y1="{at:.1f}" x2="{right}" y2="{at:.1f}" stroke="#e5e7eb"/>')
         parts.append(
             f'<text x="{_LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{escape(y.text(value))}</text>'
         )
     middle = (_LEFT + right) / 2
-    parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - 12}" text-anchor="middle">{escape(x.label)}</text>')
+    parts.append(f'<text x="{middle:.1f}" y="{bottom + 36}" text-anchor="middle">{escape(x.label)}</text>')
     parts.append(f'<text x="{_LEFT}" y="{_TOP - 8}">{escape(y.label)}</text>')
     return parts
 
@@ -89,12 +99,14 @@ def _drawn(one: Series, x: Axis, y: Axis, colour: str, index: int) -> list[str]:
     places = [(_place_x(a, x), _place_y(b, y)) for a, b in one.points]
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
     dash = ' stroke-dasharray="5 4"' if one.dashed else ""
-    row = _TOP + 14 + 16 * index
+    row, column = divmod(index, _LEGEND_COLUMNS)
+    left = _LEFT + column * (WIDTH - _LEFT - _RIGHT) // _LEGEND_COLUMNS
+    base = _LEGEND_TOP + 14 + 16 * row
     parts = [
         f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>',
-        f'<line x1="{_LEFT + 10}" y1="{row - 4}" x2="{_LEFT + 34}" y2="{row - 4}" stroke="{colour}" '
+        f'<line x1="{left}" y1="{base - 4}" x2="{left + 24}" y2="{base - 4}" stroke="{colour}" '
         f'stroke-width="2"{dash}/>',
-        f'<text x="{_LEFT + 40}" y="{row}">{escape(one.name)}</text>',
+        f'<text x="{left + 30}" y="{base}">{escape(one.name)}</text>',
     ]
     if one.dots:
         parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in places]
