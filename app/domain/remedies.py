@@ -1,8 +1,8 @@
 """What would still help a dose, computed: by when it must arrive, how it could be given, which service saves it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from app.domain.choices import Choices, Stretch, choices_of
@@ -72,8 +72,9 @@ def rebooking(
         for one in at_stake
         if one.plan.latest_at is not None
     ]
+    notices = {one.leg.number: one.notice for one in choices.stretches}
     tried = [
-        _Rebooked(one, _saved(forecast, leg, one, helped, at=at))
+        _Rebooked(one, _saved(forecast, leg, one, helped, notices, at=at))
         for one in choices.others(stretch, decided_at=at)[:SERVICES_TRIED]
     ]
     saving = [one for one in tried if (about in one.saved if about else one.saved)]
@@ -119,6 +120,7 @@ def _saved(
     leg: Leg,
     departure: Departure,
     helped: Iterable[tuple[DoseOdds, datetime]],
+    notices: Mapping[int, timedelta],
     *,
     at: datetime,
 ) -> tuple[DoseOdds, ...]:
@@ -126,7 +128,7 @@ def _saved(
     in_time = [one for one, last_at in helped if departure.arrives_at <= last_at]
     if not in_time:
         return ()
-    arrival = _rebooked(forecast, leg, departure).at(at)
+    arrival = _rebooked(forecast, leg, departure, notices).at(at)
     return tuple(one for one in in_time if _is_saved(one, arrival))
 
 
@@ -135,11 +137,15 @@ def _is_saved(odds: DoseOdds, arrival: Arrival) -> bool:
     return late < SAVED_BELOW and late <= SAVED_SHARE * (odds.late_probability or 0.0)
 
 
-def _rebooked(forecast: Forecast, leg: Leg, departure: Departure) -> Forecast:
-    """Return the forecast of the plan with this service in the leg's place, and all later legs moved with it."""
-    later = departure.arrives_at - leg.planned_arrival_at
-    legs = []
-    for one in forecast.shipment.legs:
+def _rebooked(
+    forecast: Forecast, leg: Leg, departure: Departure, notices: Mapping[int, timedelta]
+) -> Forecast:
+    """Return the forecast of the plan with this service in the leg's place, and all later legs moved with it.
+
+    A road leg without a timetable waits no longer than its handover takes, as in `choices`, whatever the plan gave it.
+    """
+    legs = list[Leg]()
+    for before, one in zip((None, *forecast.shipment.legs), forecast.shipment.legs, strict=False):
         if one.number == leg.number:
             one = replace(
                 one,
@@ -148,11 +154,15 @@ def _rebooked(forecast: Forecast, leg: Leg, departure: Departure) -> Forecast:
                 planned_departure_at=departure.departs_at,
                 planned_arrival_at=departure.arrives_at,
             )
-        elif one.number > leg.number:
+        elif one.number > leg.number and before is not None:
+            gap = one.planned_departure_at - before.planned_arrival_at
+            here_at = legs[-1].planned_arrival_at
+            if one.mode not in SCHEDULED and not forecast.lanes.after(one, here_at):
+                gap = min(gap, notices[one.number])
             one = replace(
                 one,
-                planned_departure_at=one.planned_departure_at + later,
-                planned_arrival_at=one.planned_arrival_at + later,
+                planned_departure_at=here_at + gap,
+                planned_arrival_at=here_at + gap + (one.planned_arrival_at - one.planned_departure_at),
             )
         legs.append(one)
     facts = tuple(

@@ -181,3 +181,25 @@ def test_the_leg_that_failed_is_replaced_though_an_earlier_one_has_not_left_yet(
     lanes = services((first, "MU5", "12:00"), (second, "MU9", "12:30"))
 
     assert named((first, second), lanes, failed=2)[0].startswith("MU9 HUB–CLINIC at Tue 06 Jan 13:30 CET")
+
+
+def test_the_van_after_a_service_is_not_kept_waiting_as_long_as_the_plan_would_have_had_it() -> None:
+    """Landed at 13:00 instead of 09:00, it is on the road at 13:45 and there at 14:15; the plan gave it until 13:00.
+
+    With these four hours it would come at 17:30, for a dose needed by 15:30; `act_by` is 90 minutes before 12:00.
+    """
+    flight = a_leg(1, destination="BLQ", planned_departure_at=at("08:00"), planned_arrival_at=at("09:00"))
+    van = a_leg(
+        2, mode="road", origin="BLQ", planned_departure_at=at("13:00"), planned_arrival_at=at("13:30")
+    )
+    doses = (a_dose(expires_at=at("16:30")),)
+    shipment = a_shipment(legs=(flight, van), doses=doses)
+    journey = a_journey(legs=(LegFacts(number=1, failed="leg_cancelled", failed_at=at("08:00")),))
+    forecast = Forecast(shipment, journey, services((flight, "AZ5", "12:00")))
+    (plan,) = dose_plans(shipment, {"d1": care()}, journey, forecast.lanes)
+    known = odds_of(plan, shipment, forecast.at(at("08:30")))
+
+    told = rebooking(forecast, [known], at=at("08:30"))
+
+    assert plan.act_by == at("10:30")
+    assert told == ("AZ5 PLANT–BLQ at Tue 06 Jan 13:00 CET (12:00Z) saves 1 of 1 dose.",)
