@@ -1,12 +1,16 @@
 """What the events of one leg add up to: gone, arrived, failed, expected."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Literal, cast
+from datetime import datetime, timedelta
+from typing import Final, Literal, cast
 
 from app.domain.observation import Event
 
 Failure = Literal["leg_cancelled", "offloaded", "refused"]
+
+ESTIMATED_AROUND: Final = timedelta(days=30)
+"""An estimate farther from when it is told is not believed: a slip of the year must not hide the arrival.
+Source: our convention."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ def facts_after(facts: LegFacts, event: Event) -> LegFacts:
     if event.type in {"leg_cancelled", "offloaded", "refused"}:
         return _failed(facts, event)
     if event.type == "estimate":
-        return _estimated(facts, event.details)
+        return _estimated(facts, event)
     return facts
 
 
@@ -62,11 +66,20 @@ def _failed(facts: LegFacts, event: Event) -> LegFacts:
     return replace(facts, departed_at=departed_at, failed=failure, failed_at=event.effective_at)
 
 
-def _estimated(facts: LegFacts, details: dict[str, Any]) -> LegFacts:
-    departure_at = as_instant(details.get("estimated_departure_at"))
-    arrival_at = as_instant(details.get("estimated_arrival_at"))
+def _estimated(facts: LegFacts, event: Event) -> LegFacts:
+    """Take the latest estimate of each end, if it can be meant."""
+    departure_at = _meant(event, "estimated_departure_at", None)
+    arrival_at = _meant(event, "estimated_arrival_at", facts.departed_at)
     return replace(
         facts,
         estimated_departure_at=departure_at or facts.estimated_departure_at,
         estimated_arrival_at=arrival_at or facts.estimated_arrival_at,
     )
+
+
+def _meant(event: Event, name: str, after: datetime | None) -> datetime | None:
+    """Return an instant that is told; None: none, or a slip: far off, or an arrival before the leg had left."""
+    told_at = as_instant(event.details.get(name))
+    if told_at is None or (after is not None and told_at <= after):
+        return None
+    return told_at if abs(told_at - event.effective_at) <= ESTIMATED_AROUND else None

@@ -211,6 +211,18 @@ def test_the_latest_estimate_of_each_end_counts() -> None:
     assert leg.estimated_arrival_at == clock("21:10")
 
 
+def test_an_estimate_that_cannot_be_meant_leaves_the_one_before_it() -> None:
+    """A slip of the year, 30 days and a minute away, and an arrival before the departure are not believed."""
+    said = [
+        event("departed", "12:00", leg=2),
+        event("estimate", "12:30", leg=2, details={"estimated_arrival_at": "2026-01-06T20:30:00Z"}),
+    ]
+    for told in ("2062-01-06T20:30:00Z", "2026-02-05T13:01:00Z", "2026-01-06T11:00:00Z"):
+        slip = event("estimate", "13:00", leg=2, details={"estimated_arrival_at": told})
+
+        assert journey_of(*said, slip).legs[1].estimated_arrival_at == clock("20:30"), told
+
+
 def test_a_departure_told_by_two_sources_is_one() -> None:
     carrier = event("departed", "08:00", by="AIR")
     handler = event("departed", "08:04", by="HANDLER", carrier="AIR")
