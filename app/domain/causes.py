@@ -8,6 +8,7 @@ from app.domain.cause_words import way_words
 from app.domain.custody import Journey, LegFacts
 from app.domain.eta import Arrival
 from app.domain.odds import leg_facts
+from app.domain.replanning import departed_legs
 from app.domain.shipment import Leg, Shipment
 
 NOTEWORTHY_DELAY_MINUTES = 5.0  # below this a segment's drift explains nothing (convention)
@@ -78,7 +79,7 @@ def cause_of(
     elif facts.arrived_at is None and at > leg.planned_arrival_at:
         return Cause(kind="not_arrived", leg=leg.number, service=leg.service, location=leg.destination)
     if needed_at is not None and shipment.legs[-1].planned_arrival_at > needed_at:
-        return _leg_cause("late_plan", leg)
+        return _leg_cause("late_plan", _next_to_leave(shipment, journey) or leg)
     return _slowest_segment(shipment, arrival)
 
 
@@ -147,6 +148,12 @@ def _current_leg(shipment: Shipment, journey: Journey) -> Leg:
         if facts is None or facts.arrived_at is None:
             return leg
     return shipment.legs[-1]
+
+
+def _next_to_leave(shipment: Shipment, journey: Journey) -> Leg | None:
+    """Return the first leg that another plan can still change; None: all have left."""
+    gone = len(departed_legs(shipment, journey))
+    return next(iter(shipment.legs[gone:]), None)
 
 
 def _slowest_segment(shipment: Shipment, arrival: Arrival | None) -> Cause:

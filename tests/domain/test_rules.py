@@ -410,3 +410,18 @@ def test_a_plan_that_arrives_after_the_appointment_is_itself_the_cause() -> None
     told = found(given)["appointment_at_risk"]
     assert told.cause == Cause(kind="late_plan", leg=1, service="AC1", location="PLANT")
     assert "because the plan itself arrives too late" in told.summary
+
+
+def test_of_a_late_plan_the_first_leg_that_can_still_be_changed_is_named() -> None:
+    """The flight has left at 10:05: nobody can take an earlier one, but a faster way on from the hub."""
+    shipment = a_shipment(doses=(made.a_dose(administer_at=at("12:30")),), legs=made.two_legs())
+    journey = a_journey(
+        state="in_transit", legs=(LegFacts(number=1, departed_at=at("10:05")), LegFacts(number=2))
+    )
+    arrival = arriving("12:00", "12:30")
+    odds = made.odds(shipment, arrival)
+
+    given = Facts(shipment=shipment, journey=journey, arrival=arrival, odds=(odds,), at=at("10:10"))
+
+    told = found(given)["appointment_at_risk"]
+    assert told.cause == Cause(kind="late_plan", leg=2, service="AC2", location="HUB")
