@@ -42,6 +42,23 @@ _BODY: dict[str, Any] = {
         },
     }
 }
+_TOLD: dict[str, Any] = {
+    "data": [
+        {
+            "mode": "air", "origin": "PVG", "destination": "PEK", "carrier": "MU", "n": 412,
+            "lanes_version": "lanes-12",
+            "today": {"departures": 9, "departure_delay_minutes": 21.4, "residual_minutes": 1.8},
+            "departure_delay_minutes": {"p10": -5.0, "p50": 3.0, "p90": 41.0},
+            "residual_minutes": {"p10": -14.0, "p50": -4.0, "p90": 11.0},
+            "cancelled_share": 0.0161, "diverted_share": 0.0022,
+            "falls_back_to": [
+                {"level": "lane", "n": 1130, "weight": 0.974}, {"level": "carrier", "n": 5210, "weight": 0.026},
+                {"level": "mode", "n": 48211, "weight": 0.0}, {"level": "priors", "n": None, "weight": 0.0},
+            ],
+        }
+    ],
+    "next_cursor": "NGYwZjhiZDE4YjliYjQ2ZQ",
+}  # fmt: skip
 Filter = Annotated[Code | None, Query()]
 _KEY: TypeAdapter[list[Code]] = TypeAdapter(Annotated[list[Code], WireField(min_length=4, max_length=4)])
 
@@ -68,7 +85,7 @@ async def post_history(
         raise invalid(error) from error
 
 
-@router.get("", response_model=None)
+@router.get("", response_model=None, responses={200: {"content": {"application/json": {"example": _TOLD}}}})
 async def list_lanes(
     request: Request,
     caller: Annotated[Caller, Depends(Requires("read:lanes"))],

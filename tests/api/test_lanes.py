@@ -132,6 +132,23 @@ async def test_a_published_set_is_named_by_what_was_assessed_with_it_and_by_noth
     assert past["eta"]["contributions"][0]["basis"].startswith("air history, n=162,171")
 
 
+async def test_the_example_of_a_list_has_the_fields_that_a_learned_lane_has(api: Api) -> None:
+    await api.post(PATH, rows())
+    api.clock.advance(minutes=5)
+    await api.house.lanes.publish_due()
+
+    page = (await api.get("/v1/lanes", limit=1)).json()
+    document = (await api.get("/openapi.json")).json()
+
+    told = document["paths"]["/v1/lanes"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
+    (lane,), (example,) = page["data"], told["data"]
+    assert told.keys() == page.keys()
+    assert example.keys() == lane.keys()
+    assert [one["level"] for one in example["falls_back_to"]] == [
+        one["level"] for one in lane["falls_back_to"]
+    ]
+
+
 async def test_lanes_are_listed_page_by_page(api: Api) -> None:
     await api.post(PATH, rows(days=1))
 
