@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Response
 from app.domain import calibration, horizons
 from app.domain.access import Caller
 from app.formats import backtest_report, svg
+from app.routers.body import CheckedRoute
 from app.routers.dependencies import HouseDep, Requires
 
-router = APIRouter(prefix="/v1", tags=["lanes"])
+router = APIRouter(prefix="/v1", route_class=CheckedRoute, tags=["lanes"])
 Reader = Annotated[Caller, Depends(Requires("read:lanes"))]
 
 _EXAMPLE = {

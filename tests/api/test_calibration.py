@@ -189,3 +189,14 @@ async def test_calibration_is_for_the_office(api: Api) -> None:
 
     assert (await api.get("/v1/calibration", headers=courier)).status_code == 403
     assert (await api.get("/v1/calibration.svg", headers=courier)).status_code == 403
+
+
+async def test_a_parameter_that_calibration_does_not_have_is_refused_as_elsewhere(api: Api) -> None:
+    for path in ("/v1/calibration", "/v1/calibration.svg"):
+        refused = await api.get(path, horizon="overdue")
+
+        assert refused.status_code == 422
+        assert (refused.json()["code"], refused.json()["errors"][0]["pointer"]) == (
+            "unknown_query",
+            "?horizon",
+        )
