@@ -139,23 +139,27 @@ def blocks(heading: str) -> list[str]:
     return re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
 
+async def ran(script: str, folder: Path, exported: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run commands of the README in a folder, against a service that is started for them."""
+    async with served(f"sqlite+aiosqlite:///{folder / 'readme.db'}", folder, **exported) as service:
+        return await asyncio.to_thread(
+            subprocess.run,
+            ["/bin/bash", "-euo", "pipefail", "-c", script.replace(":8000", f":{service.port}")],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=folder,
+            env=service.environment,
+        )
+
+
 async def test_the_readmes_commands_work_as_they_stand(tmp_path: Path) -> None:
     start, use = blocks("A scan and its answer")
     exported = dict(re.findall(r"(DOSETRAIL_\w+)=(\S+)", start))
     assert re.search(r"^\.venv/bin/dosetrail serve --port 8000 &$", start, re.MULTILINE)
 
-    async with served(f"sqlite+aiosqlite:///{tmp_path / 'readme.db'}", tmp_path, **exported) as service:
-        script = use.replace(":8000", f":{service.port}")
-        done = await asyncio.to_thread(
-            subprocess.run,
-            ["/bin/bash", "-euo", "pipefail", "-c", script],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            cwd=tmp_path,
-            env=service.environment,
-        )
+    done = await ran(use, tmp_path, exported)
 
     receipt, status = (
         json.loads(one) for one in re.findall(r"\{.*?\}(?=\{\"|$)", done.stdout.strip(), re.DOTALL)
@@ -169,6 +173,27 @@ async def test_the_readmes_commands_work_as_they_stand(tmp_path: Path) -> None:
         "received_at": "",
     }
     assert (status["state"], status["doses"][0]["verdict"]) == ("in_transit", "ok")
+
+
+async def test_the_readmes_commands_for_lanes_work_as_they_stand(tmp_path: Path) -> None:
+    start, use = blocks("A scan and its answer")
+    (lanes,) = blocks("Arrivals from your own lanes")
+    exported = dict(re.findall(r"(DOSETRAIL_\w+)=(\S+)", start))
+    columns = re.search(r"columns `([\w, \n]+)`", README)
+    assert columns is not None
+    (tmp_path / "legs.csv").write_text(
+        columns[1].replace("\n", " ").replace(", ", ",")
+        + "\nair,AZ,AZ1321,MXP,BLQ,2026-02-27T08:40:00Z,2026-02-27T08:52:00Z,2026-02-27T09:40:00Z,"
+        "2026-02-27T09:49:00Z,arrived\n"
+    )
+    defined = "\n".join(line for line in use.splitlines() if re.match(r"API=|post\(\)", line))
+    told, backtest = lanes.split(".venv/bin/")
+
+    done = await ran(f"{defined}\n{told}", tmp_path, exported)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith('{"accepted":1,"duplicates":0,"rejected":[]}{"mode":"air"')
+    assert backtest == "dosetrail backtest legs.csv --out report\n"
 
 
 @pytest.mark.parametrize(
