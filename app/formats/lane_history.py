@@ -1,6 +1,7 @@
 """A leg history as CSV: a header, one leg a line, other columns ignored."""
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final, get_args
@@ -19,6 +20,8 @@ LONGEST_DAYS: Final = 10
 _MODES: Final = frozenset(get_args(Mode))
 _OUTCOMES: Final = frozenset(get_args(Outcome))
 _DAY_S: Final = 86_400.0
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d")
+"""How date and time begin; `fromisoformat` reads weeks and days of the year, too."""
 
 
 class NoLegHistory(Invalid):
@@ -43,7 +46,7 @@ def rows(text: Iterator[str]) -> Iterator[dict[str, Any]]:
     A `flight` column stands in for a missing `service`, because public flight records call it so.
 
     Raises:
-        NoLegHistory: the header lacks a required column, or a line is no CSV.
+        NoLegHistory: the header lacks a required column or has one twice, or a line is no CSV.
     """
     reader = csv.reader(text)
     try:
@@ -51,6 +54,9 @@ def rows(text: Iterator[str]) -> Iterator[dict[str, Any]]:
         missing = [name for name in REQUIRED if name not in header]
         if missing:
             raise NoLegHistory(f"the header lacks {', '.join(missing)}")
+        twice = [name for name in (*REQUIRED, *OPTIONAL) if header.count(name) > 1]
+        if twice:
+            raise NoLegHistory(f"the header has {', '.join(twice)} more than once")
         columns = {name: header.index(name) for name in (*REQUIRED, *OPTIONAL) if name in header}
         if "service" not in columns and "flight" in header:
             columns["service"] = header.index("flight")
@@ -121,7 +127,7 @@ def _text(row: dict[str, Any], name: str) -> str:
 def _instant(row: dict[str, Any], name: str) -> datetime:
     value = row.get(name)
     try:
-        at = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value.upper() else None
+        at = datetime.fromisoformat(value) if isinstance(value, str) and _RFC_3339.match(value) else None
     except ValueError:
         at = None
     if at is None:

@@ -34,6 +34,9 @@ def test_a_line_of_csv_becomes_a_leg_whatever_the_order_of_its_columns() -> None
         ({"departed_at": "2013-01-01T10:17:00"}, "departed_at has no offset"),
         ({"planned_departure_at": 1357035300}, "RFC 3339"),
         ({"planned_departure_at": "2013-01-01"}, "RFC 3339"),
+        ({"planned_departure_at": "2013-W01-2T10:15:00Z"}, "RFC 3339"),
+        ({"planned_departure_at": "20130101T101500Z"}, "RFC 3339"),
+        ({"planned_departure_at": "2013-01-01T10Z"}, "RFC 3339"),
         ({"arrived_at": "2013-01-11T10:16:00Z"}, "10 days or more"),
         ({"planned_arrival_at": "2013-01-01T10:15:00Z"}, "later than planned_departure_at"),
         ({"arrived_at": None}, "needs departed_at and arrived_at"),
@@ -63,6 +66,15 @@ def test_a_row_that_is_no_object_is_refused() -> None:
 def test_a_text_without_the_columns_is_no_history(text: str) -> None:
     with pytest.raises(NoLegHistory, match="lacks"):
         list(rows(iter(text.splitlines(keepends=True))))
+
+
+def test_a_column_that_is_there_twice_is_no_history() -> None:
+    """Which of them is meant nobody can say; what nobody reads may be there as often as it likes."""
+    legs = [",".join((*GOOD, "note", "note")) + "\n"]
+
+    assert list(rows(iter(legs))) == []
+    with pytest.raises(NoLegHistory, match="has mode more than once"):
+        list(rows(iter(["mode," + ",".join(GOOD) + "\n"])))
 
 
 def test_a_short_line_has_empty_fields() -> None:
