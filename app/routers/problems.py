@@ -78,8 +78,15 @@ def invalid(error: ValidationError | RequestValidationError, *, drop: int = 0) -
     )
     return Invalid(
         "the request is not of this form; each error says where and why",
-        errors=tuple(FieldError(_pointer(one["loc"][drop:]), str(one["msg"])) for one in found),
+        errors=tuple(FieldError(_pointer(one["loc"][drop:]), _words(one)) for one in found),
     )
+
+
+def _words(found: Mapping[str, Any]) -> str:
+    """Return what is wrong without the words that only its makers understand."""
+    if found["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return "Input should be an object"
+    return str(found["msg"]).removeprefix("Value error, ")
 
 
 def install(app: FastAPI) -> None:
@@ -120,7 +127,7 @@ def _malformed(request: Request, error: Exception) -> Response:
 def _request_error(one: Any) -> FieldError:
     source, *place = one["loc"]
     pointer = _pointer(place) if source == "body" else f"?{'.'.join(str(part) for part in place)}"
-    return FieldError(pointer, str(one["msg"]))
+    return FieldError(pointer, _words(one))
 
 
 def _http(request: Request, error: Exception) -> Response:

@@ -156,3 +156,17 @@ async def test_what_is_not_there_for_the_caller_is_404_whatever_the_body(api: Ap
     ]
 
     assert [one.status_code for one in answers] == [404] * 5
+
+
+async def test_what_is_wrong_is_said_in_the_words_of_the_api(api: Api) -> None:
+    answers = [
+        await api.post("/v1/lanes/history", 5),
+        await api.post("/v1/sites", []),
+        await api.post("/v1/sites", site_body(code="MARS", timezone="Mars/Olympus")),
+    ]
+
+    assert [one.json()["errors"][0]["detail"] for one in answers] == [
+        "Input should be an object",
+        "Input should be an object",
+        "no such IANA time zone; write for example Europe/Rome",
+    ]
