@@ -62,6 +62,8 @@ def cause_of(
 ) -> Cause:
     """Return why the arrival stands where it does: a report first, then silence, the plan, the slowest segment.
 
+    A carrier that has told of a delay is silent only from its own estimate on.
+
     `needed_at`: a plan that arrives later is itself the cause, however well it is kept.
     """
     trouble = missed_connection(shipment, journey, at=at)
@@ -74,9 +76,9 @@ def cause_of(
         return Cause(kind=kind, leg=leg.number, service=leg.service, location=place)
     facts = leg_facts(journey, leg.number)
     if facts is None or facts.departed_at is None:
-        if at > leg.planned_departure_at:
+        if at > ((facts and facts.estimated_departure_at) or leg.planned_departure_at):
             return _leg_cause("not_departed", leg)
-    elif facts.arrived_at is None and at > leg.planned_arrival_at:
+    elif facts.arrived_at is None and at > (facts.estimated_arrival_at or leg.planned_arrival_at):
         return Cause(kind="not_arrived", leg=leg.number, service=leg.service, location=leg.destination)
     if needed_at is not None and shipment.legs[-1].planned_arrival_at > needed_at:
         return _leg_cause("late_plan", _next_to_leave(shipment, journey) or leg)

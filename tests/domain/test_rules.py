@@ -412,6 +412,19 @@ def test_a_plan_that_arrives_after_the_appointment_is_itself_the_cause() -> None
     assert "because the plan itself arrives too late" in told.summary
 
 
+@pytest.mark.parametrize(("when", "kind"), [("13:59", "slow_dwell"), ("14:01", "not_departed")])
+def test_a_delay_that_the_carrier_has_told_is_no_silence(when: str, kind: str) -> None:
+    """Planned for 10:00 and put off to 14:00: before that nobody has to be asked whether it has left."""
+    slow = Contribution(leg=1, segment="dwell", minutes_p50=240.0, basis="history")
+    arrival = arriving("15:00", "17:00", contributions=(slow,))
+    put_off = (LegFacts(number=1, estimated_departure_at=at("14:00")),)
+    given = facts(when=at(when), late=0.6, journey=a_journey(state="in_transit", legs=put_off))
+
+    told = found(replace(given, arrival=arrival))["arrival_after_expiry"]
+
+    assert told.cause == Cause(kind=kind, leg=1, service="AC1", location="PLANT")
+
+
 def test_of_a_late_plan_the_first_leg_that_can_still_be_changed_is_named() -> None:
     """The flight has left at 10:05: nobody can take an earlier one, but a faster way on from the hub."""
     shipment = a_shipment(doses=(made.a_dose(administer_at=at("12:30")),), legs=made.two_legs())
