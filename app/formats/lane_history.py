@@ -25,7 +25,7 @@ _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d")
 
 
 class NoLegHistory(Invalid):
-    """The text has no header with the columns of a leg history."""
+    """The text is no leg history: it cannot be read, or its header lacks a column or has one twice."""
 
     code = "no_leg_history"
 
