@@ -143,15 +143,18 @@ class DepartureModel:
         return self._bins[when].bin_of(self._score.mean(codes) + self._crowding(crowd, when))
 
     def _crowding(self, crowd: Codes, when: When) -> Array:
-        """Return what the day's delays add to the score; at a level hardly ever seen, as late as the others are."""
-        means = self._congestion[when]
+        """Return what the day's delays add to the score.
+
+        A level at an hour that has hardly seen it counts as at all hours; one hardly ever seen, as late as the others are.
+        """
+        means, count = self._congestion[when], len(_LEVEL_MINUTES)
         levels = np.arange(len(means.weights)) // BANDS
-        known = np.bincount(levels, weights=means.weights, minlength=len(_LEVEL_MINUTES))[
-            : len(_LEVEL_MINUTES)
-        ]
+        known, added = (
+            np.bincount(levels, weights=one, minlength=count)[:count] for one in (means.weights, means.sums)
+        )
         usual = self._score.named()[0][1].mean(np.zeros(1, np.int64))
-        excess = np.maximum(_LEVEL_MINUTES - usual, 0.0) * RARE / (RARE + known)
-        return means.mean_towards(crowd, excess[crowd // BANDS])
+        whole = (added + RARE * np.maximum(_LEVEL_MINUTES - usual, 0.0)) / (known + RARE)
+        return means.mean_towards(crowd, whole[crowd // BANDS])
 
     def delays(self, when: When) -> Array:
         """Return the distribution of the delay for every bin, smoothed by its neighbours and the whole."""
