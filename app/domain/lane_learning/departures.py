@@ -145,7 +145,8 @@ class DepartureModel:
     def _crowding(self, crowd: Codes, when: When) -> Array:
         """Return what the day's delays add to the score.
 
-        A level at an hour that has hardly seen it counts as at all hours; one hardly ever seen, as late as the others are.
+        A level at an hour that has hardly seen it counts as at all hours; one hardly ever seen, as late as the others,
+        and no less than a lower one.
         """
         means, count = self._congestion[when], len(_LEVEL_MINUTES)
         levels = np.arange(len(means.weights)) // BANDS
@@ -154,6 +155,7 @@ class DepartureModel:
         )
         usual = self._score.named()[0][1].mean(np.zeros(1, np.int64))
         whole = (added + RARE * np.maximum(_LEVEL_MINUTES - usual, 0.0)) / (known + RARE)
+        whole[:_UNKNOWN] = np.maximum.accumulate(whole[:_UNKNOWN])
         return means.mean_towards(crowd, whole[crowd // BANDS])
 
     def delays(self, when: When) -> Array:
