@@ -136,7 +136,7 @@ def appointment_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Dr
     """Yield how far each dose's odds are from changing its alert, or from handing it over as lost and back."""
     for odds in facts.odds:
         late, subject = odds.appointment_late_probability, dose_subject(odds.plan.dose.id)
-        if late is None or is_settled(odds, facts.journey):
+        if late is None or is_settled(odds, facts.journey) or _is_over(facts, odds):
             continue
         lost, lost_from = odds.late_probability or 0.0, _lost_from(facts, odds, open_severity)
         if _is_lost(facts, odds, open_severity):
@@ -148,10 +148,12 @@ def appointment_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Dr
 
 
 def _is_lost(facts: Facts, odds: DoseOdds, open_severity: OpenSeverity) -> bool:
+    return _is_over(facts, odds) or (odds.late_probability or 0.0) >= _lost_from(facts, odds, open_severity)
+
+
+def _is_over(facts: Facts, odds: DoseOdds) -> bool:
     until = odds.plan.window.usable_until
-    if until is not None and facts.at > until:
-        return True
-    return (odds.late_probability or 0.0) >= _lost_from(facts, odds, open_severity)
+    return until is not None and facts.at > until
 
 
 def _lost_from(facts: Facts, odds: DoseOdds, open_severity: OpenSeverity) -> float:
