@@ -6,7 +6,7 @@ estimate, positions) row by row. No answer depends on which questions were asked
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,15 +14,13 @@ import numpy as np
 from app.domain import grids, lanes, segments
 from app.domain.grids import COUNT, Codes, Grid
 from app.domain.lanes import Array
-from app.domain.quiet import Quiet, quiet_shares
+from app.domain.quiet import CLOSE, DEEP, Quiet, quiet_shares
 from app.domain.segments import STOPPED, UNHEARD_FLOOR, Ahead, Contribution, Question, Row
 from app.domain.shipment import Leg
 from app.domain.spans import MINUTE
 
 AT_ONCE = 32
 """Questions walked side by side: more would not fit the processor's cache."""
-
-_STARTS = np.arange(COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +76,8 @@ class _Walk:
             * self.heights
         )
         return [
-            Way(row.grid, own, tuple(row.contributions), quiet)
-            for row, own, quiet in zip(self.rows, heights, self.quiet, strict=True)
+            Way(row.grid, own, tuple(row.contributions), _judged(row, quiet, float(silent)))
+            for row, own, quiet, silent in zip(self.rows, heights, self.quiet, total, strict=True)
             if quiet is not None
         ]
 
@@ -179,9 +177,7 @@ class _Walk:
         )
         for row, at, one, own in zip(rows, new, nexts, silent, strict=True):
             own = own if row.hold_lasts is None else row.hold_lasts
-            position = self._at[here[at]]
-            share = float(np.interp(position, _STARTS, own))
-            self.quiet[here[at]] = Quiet(row.grid, own, share, one.until)
+            self.quiet[here[at]] = Quiet(row.grid, own, 1.0, one.until)
 
     def _hush(self, here: Codes, shares: Array, legs: Sequence[Leg]) -> None:
         """Weigh, in place, what may have happened by how likely it has not been heard of yet."""
@@ -215,3 +211,17 @@ class _Walk:
                 planned_at = leg.planned_departure_at if segment == "dwell" else leg.planned_arrival_at
                 delay = (position - row.grid.position(planned_at)) * row.grid.step_minutes
             row.note(one.leg, segment, delay, basis)
+
+
+def _judged(row: Row, quiet: Quiet, silent: float) -> Quiet:
+    """Return the bound of silence from now on, when the whole way says that a share `silent` has been so.
+
+    A hold is heard of first as long as it goes on. One that outlasts all that is known of holds begins anew.
+    """
+    at, shares = row.grid.position(row.asked.at), quiet.shares
+    if row.hold_lasts is not None:
+        until = row.grid.instant(float(np.count_nonzero(shares > UNHEARD_FLOOR)))
+        return replace(quiet, share=float(shares[max(int(at), 0)]), until=until, exact=not row.hold_anew)
+    share = float(np.interp(at, np.arange(COUNT), shares))
+    exact = silent >= DEEP and abs(share - silent) <= CLOSE * silent
+    return replace(quiet, share=max(share, silent) if exact else share, exact=exact)

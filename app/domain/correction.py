@@ -5,7 +5,7 @@ Pure arithmetic on a map per horizon; how the maps are learned is told in `lane_
 
 import math
 from bisect import bisect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -128,51 +128,57 @@ class InForce:
         end = passed | 1
         return self.planned_at + _KNOTS[end] * MINUTE if end < len(_KNOTS) else None
 
-    def uncorrected(self, drift: Drift, unknown: float) -> Drift:
-        """Return what a told probability and its thresholds are as computed, where silence bounds them.
+    def uncorrected(self, drift: Drift, unknown: float) -> Iterator[Drift]:
+        """Yield what a told probability and its thresholds are as computed, where silence bounds them.
 
-        Silence only lets maps rise. So the way up is as long as under the highest map until `until`, at the share
-        of outcomes `unknown` now or, if that is shorter, with all growth in it; the way down is that of today's map.
+        Silence only lets maps rise. So the way up is as long as under the highest map until `raises_at`, or else
+        `until`, at the share of outcomes `unknown` now or, if that is shorter, with all growth in it; the way down is
+        that of today's map. No map brings it below what is unknown: that has to fall itself.
         """
         if unknown >= 1.0:
-            return drift
-        late = self._as_computed(drift.probability, unknown, self.levels)
-        down = None if drift.down is None else self._as_computed(drift.down, unknown, self.levels)
-        if drift.up is None or drift.probability >= drift.up:
-            return Drift(late, up=None, down=down)
-        top = self._highest()
-        told = min((drift.probability - unknown) / (1.0 - unknown), 1.0 - 1e-9)
-        lost = 1.0 - (1.0 - late) * (1.0 - drift.up) / ((1.0 - told) * (1.0 - unknown))
-        return Drift(late, up=min(self._as_computed(drift.up, unknown, top), lost), down=down)
+            yield drift
+            return
+        late, up, down = self._as_computed(drift.probability, unknown, self.levels), drift.up, drift.down
+        if up is not None and drift.probability < up:
+            top = self._levels_at(self.raises_at(drift, unknown) or self.until or self.at)
+            told = min(_told(late, unknown, top), up)
+            lost = 1.0 - (1.0 - late) * (1.0 - up) / max(1.0 - told, 1e-9)
+            yield Drift(late, up=min(self._as_computed(up, unknown, top), lost))
+        if down is not None and down <= unknown:
+            yield Drift(unknown, down=down)
+        elif down is not None:
+            yield Drift(late, down=self._as_computed(down, unknown, self.levels))
 
     def raises_at(self, drift: Drift, unknown: float) -> datetime | None:
         """Return half the way to when rising maps alone bring a told probability to `up`; None: they do not."""
         until = self.until
         if until is None or drift.up is None or drift.probability >= drift.up or unknown >= 1.0:
             return None
-        late = self._as_computed(drift.probability, unknown, self.levels)
+        late, up = self._as_computed(drift.probability, unknown, self.levels), drift.up
+
+        def raised(minutes: int) -> bool:
+            return _told(late, unknown, self._levels_at(self.at + minutes * MINUTE)) >= up
+
         first, last = 0, math.ceil((until - self.at) / MINUTE)
-        if self._told(late, unknown, last) < drift.up:
+        if not raised(last):
             return None
         while last - first > 1:
             middle = (first + last) // 2
-            reached = self._told(late, unknown, middle) >= drift.up
-            first, last = (first, middle) if reached else (middle, last)
+            first, last = (first, middle) if raised(middle) else (middle, last)
         return self.at + max(last // 2, 1) * MINUTE
 
-    def _highest(self) -> _Array:
-        if self.until is None:
-            return self.levels
-        return self.by.levels(self.planned_at, heard_at=self.heard_at, at=self.until)
-
-    def _told(self, late: float, unknown: float, minutes: int) -> float:
-        levels = self.by.levels(self.planned_at, heard_at=self.heard_at, at=self.at + minutes * MINUTE)
-        level = np.asarray((1.0 - late) / (1.0 - unknown))
-        return 1.0 - (1.0 - unknown) * float(true_share(level, levels))
+    def _levels_at(self, at: datetime) -> _Array:
+        """Return the map in force later, if nothing is heard until then."""
+        return self.by.levels(self.planned_at, heard_at=self.heard_at, at=at) if at > self.at else self.levels
 
     def _as_computed(self, probability: float, unknown: float, levels: _Array) -> float:
         share = (1.0 - probability) / (1.0 - unknown)
         return 1.0 - (1.0 - unknown) * raw_level(min(max(share, 0.0), 1.0), levels)
+
+
+def _told(late: float, unknown: float, levels: _Array) -> float:
+    level = np.asarray((1.0 - late) / (1.0 - unknown))
+    return 1.0 - (1.0 - unknown) * float(true_share(level, levels))
 
 
 def correction_of(maps: Mapping[Horizon, tuple[int, _Array]]) -> Correction | None:

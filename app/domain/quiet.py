@@ -12,19 +12,32 @@ from app.domain.drift import Drift
 from app.domain.grids import COUNT, Grid, Spectra
 from app.domain.lanes import Array, Reporting
 
+CLOSE = 0.02
+"""How far now's share may be from what the whole way says, and still count as exact. Source: our convention."""
+
+DEEP = 0.01
+"""Where fewer outcomes than this are so silent, what is unlikely decides, as a missed service and the next one, and
+no share is exact. Source: our convention."""
+
+TRUSTED = 0.1
+"""The least share of now's silence that the bound is drawn to: events beyond the next two tell more and more.
+Source: our convention."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
     """How likely it is that nothing will have been heard by the beginning of each bin: `shares`, of now's `share`.
 
     Since P(late and silent until t) ≤ P(late), that bounds what silence alone can make of any probability. It looks
-    no further ahead than the next event and the one after it; `until` is when another could be heard of.
+    no further ahead than the next event and the one after it; `until` is when another could be heard of. Where that
+    is not the whole story, as after a missed connection or a day of silence, it is not `exact`, and no bound.
     """
 
     grid: Grid
     shares: Array
     share: float
     until: datetime | None = None
+    exact: bool = True
 
     def reached_at(self, drift: Drift) -> datetime | None:
         """Return the first instant at which silence may have moved a probability so far; None: it cannot.
@@ -39,6 +52,7 @@ class Quiet:
             left = max(left, (1.0 - drift.probability) / (1.0 - drift.down))
         if left <= 0.0:
             return None
+        left = max(left * (1.0 + CLOSE), TRUSTED)
         index = int((-self.shares).searchsorted(-left * self.share, side="right"))
         # What is first too small at the beginning of a bin became so in the bin before.
         return self.grid.instant(float(max(index - 1, 0))) if index < COUNT else None

@@ -75,6 +75,8 @@ class Row:
     contributions: list[Contribution] = field(default_factory=list)
     hold_lasts: Array | None = None
     """If a hold is on, how likely it still is at the beginning of each bin: its end is heard of first."""
+    hold_anew: bool = False
+    """Whether it has outlasted all that is known of holds, and counts as one that begins now."""
 
     def note(self, leg: Leg, segment: Literal["transit", "dwell"], delay_minutes: float, basis: str) -> None:
         """Note what a segment adds to the plan at the median."""
@@ -215,6 +217,7 @@ def held(row: Row, shares: Array) -> Array:
     left = np.where(elapsed, grid.spread(since, hold), 0.0)
     if left.sum() < UNHEARD_FLOOR:
         left = grid.spread(row.asked.at, hold)
+        row.hold_anew = True
     left /= left.sum()
     row.hold_lasts = 1.0 - np.cumsum(left) + left
     return grids.later_of(shares, left)

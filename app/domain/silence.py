@@ -22,6 +22,10 @@ AT_LEAST_EVERY = timedelta(hours=6)
 """While silence tells, a shipment is looked at so often whatever the bound: the grid of its odds moves with the clock.
 Source: our convention."""
 
+SOON_BINS = 3
+"""A bound within so many bins of the grid is not waited for: near a threshold it would be drawn anew every minute.
+Source: our convention."""
+
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 Standing = Mapping[AlertKey, Severity]
 
@@ -82,7 +86,7 @@ def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> dateti
     if outlook.journey.state in NO_ARRIVAL:
         return None
     own = by_kind(standing)
-    looks: list[datetime] = []
+    looks, drifting = list(_at_least(outlook, today)), list[datetime]()
     named: list[tuple[datetime, int]] = []
     for number, rule in enumerate(outlook.rules):
         if outlook.journey.state in rule.silent_in:
@@ -90,13 +94,13 @@ def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> dateti
         try:
             wakes = [at for at in rule.wakes_at(today) if at > today.at]
             if rule.drifts is not None:
-                looks += [*wakes, *_drifts_at(rule, today, own.get(rule.kind, NONE_OPEN))]
+                looks += wakes
+                drifting += _drifts_at(rule, today, own.get(rule.kind, NONE_OPEN))
             else:
                 named += [(at, number) for at in wakes]
         except Exception:  # noqa: BLE001 - it cannot judge then either, and that is told as `rule_error`
             looks.append(today.at + MINUTE)
-    looks += _at_least(outlook, today)
-    look_at = min(looks, default=None)
+    look_at = _look_at(outlook, today, standing, looks=looks, drifting=drifting)
     for at, number in sorted(named):
         if look_at is not None and at >= look_at:
             break
@@ -165,25 +169,100 @@ def _drifts_at(rule: Rule, today: Facts, standing: OpenSeverity) -> Iterator[dat
                 yield max(at, _instant(_minute_of(today.at) + 1))
 
 
+def _look_at(
+    outlook: Outlook, today: Facts, standing: Standing, *, looks: list[datetime], drifting: list[datetime]
+) -> datetime | None:
+    """Return when odds are to be looked at again, by what is named and by how far silence lets them drift.
+
+    Where silence has no exact bound, or one that is near, later instants are forecast; so they are where rising maps
+    and silence move a probability together.
+    """
+    by, drifts_at = min(looks, default=None), min(drifting, default=None)
+    arrival = today.arrival
+    if arrival is None or arrival.quiet is None:
+        return by
+    soon = today.at + SOON_BINS * arrival.quiet.grid.step_minutes * MINUTE
+    if drifts_at is not None:
+        by = min(max(drifts_at, soon), by or datetime.max.replace(tzinfo=UTC))
+    exact = arrival.quiet.exact and arrival.corrected is None
+    if by is None or (exact and (drifts_at is None or drifts_at >= soon)):
+        return by
+    return _first_change(outlook, today, standing, by=by)
+
+
+def _first_change(outlook: Outlook, today: Facts, standing: Standing, *, by: datetime) -> datetime:
+    """Return the minute in which some rule's odds first pass one of today's thresholds, at most `by`.
+
+    Thresholds, not answers: an alert may open and be handed over to another one before `by`.
+    """
+    before, after = _minute_of(today.at), _minute_of(by)
+    if after - before <= 1:
+        return by
+    drifts_now = _drifts(outlook, today, standing)
+
+    def passed(at: datetime) -> bool:
+        try:
+            drifts = _drifts(outlook, outlook.facts_at(at), standing)
+        except Exception:  # noqa: BLE001 - it cannot judge then, and that is told as `rule_error`
+            return True
+        return [(one.up, one.down) for one in drifts] != [(one.up, one.down) for one in drifts_now] or any(
+            (one.up is not None and one.probability >= one.up)
+            or (one.down is not None and one.probability < one.down)
+            for one in drifts
+        )
+
+    if not passed(by):
+        return by
+    while after - before > 1:
+        middle = (before + after) // 2
+        before, after = (before, middle) if passed(_instant(middle)) else (middle, after)
+    return min(_instant(after), by)
+
+
+def _drifts(outlook: Outlook, facts: Facts, standing: Standing) -> list[Drift]:
+    own, state = by_kind(standing), outlook.journey.state
+    return [
+        drift
+        for rule in outlook.rules
+        if rule.drifts is not None and state not in rule.silent_in
+        for drift in rule.drifts(facts, own.get(rule.kind, NONE_OPEN))
+    ]
+
+
 def _reached(arrival: Arrival, quiet: Quiet, drift: Drift) -> Iterator[datetime | None]:
     """Yield when silence, and when the correction alone, may have moved a probability that is told so far."""
     corrected, unknown = arrival.corrected, arrival.unknown_probability
     if corrected is None:
         yield quiet.reached_at(drift)
     else:
-        yield quiet.reached_at(corrected.uncorrected(drift, unknown))
+        for one in corrected.uncorrected(drift, unknown):
+            yield quiet.reached_at(one)
         yield corrected.raises_at(drift, unknown)
 
 
 def _at_least(outlook: Outlook, today: Facts) -> Iterator[datetime]:
     """Yield when the bound of silence itself is to be drawn anew, as long as a dose can still be lost."""
     quiet = today.arrival.quiet if today.arrival else None
-    if quiet is not None and any(end > outlook.at for end in window_ends(outlook)):
+    if quiet is not None and any(end > outlook.at for end in _bounds_of(outlook, today)):
         yield max(outlook.steady_until, outlook.at) + AT_LEAST_EVERY
         corrected = today.arrival.corrected if today.arrival else None
         for until in (quiet.until, corrected.until if corrected else None):
             if until is not None and until > outlook.at:
                 yield until
+
+
+def _bounds_of(outlook: Outlook, today: Facts) -> Iterator[datetime]:
+    """Yield until when an arrival still decides something: about a dose, its slot, the cold or a battery."""
+    yield from window_ends(outlook)
+    for plan in outlook.plans:
+        if plan.required_at is not None:
+            yield plan.required_at
+    package = outlook.shipment.package
+    if package is not None and package.packed_at and package.qualified_hours:
+        yield package.packed_at + timedelta(hours=package.qualified_hours)
+    for series in today.thermal.series:
+        if series.battery is not None and series.battery.empty_at is not None:
+            yield series.battery.empty_at
 
 
 def _found(rules: tuple[Rule, ...], facts: Facts, standing: Standing) -> dict[AlertKey, Severity]:

@@ -13,6 +13,7 @@ from app.domain.bedside import DoseCare
 from app.domain.custody import Journey, LegFacts, Position
 from app.domain.drift import Drift
 from app.domain.eta import Arrival, Forecast
+from app.domain.grids import Grid
 from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.observation import Event
 from app.domain.odds import DoseOdds, DosePlan, dose_plans, odds_of
@@ -196,6 +197,9 @@ def arrived(when: datetime) -> Arrival:
     return cast(Arrival, Uniform(when, when, arrived_at=when))
 
 
+GRID = Grid(DAY, 4)
+
+
 @dataclass(frozen=True)
 class SlippingQuiet:
     """When a slipping hour reaches a probability: nothing is late before 60 minutes of silence, all is after 120."""
@@ -203,6 +207,8 @@ class SlippingQuiet:
     at: datetime
     silent_from: datetime
     until: datetime | None = None
+    exact: bool = True
+    grid: Grid = GRID
 
     def reached_at(self, drift: Drift) -> datetime | None:
         if drift.up is None or drift.probability >= drift.up:

@@ -10,6 +10,7 @@ import pytest
 from app.domain.assessment import Snapshot, assess
 from app.domain.correction import HALF_BLENDS, LEVELS, Correction, correction_of, moved
 from app.domain.custody import Journey
+from app.domain.drift import Drift
 from app.domain.eta import Forecast, forecast
 from app.domain.horizons import BOUNDS, HORIZONS
 from app.domain.lane_learning.dwell import gather
@@ -167,6 +168,17 @@ def test_looking_when_told_to_finds_a_change_in_the_minute_in_which_it_comes() -
     assert now == minute
     assert at("05:00") < now < at("08:00")
     assert looks < 12
+
+
+def test_no_map_brings_a_probability_below_what_is_unknown() -> None:
+    """There the share that is unknown has to fall itself: else each look asks for the next minute's."""
+    told = by(*[TOO_EARLY] * 5, mode="air").at(DEPARTURE + 120 * MINUTE)
+    unknown = told.unknown_probability
+    assert told.corrected is not None
+
+    drifts = told.corrected.uncorrected(Drift(told.probability_after(BOUND), down=unknown / 2), unknown)
+
+    assert list(drifts) == [Drift(unknown, down=unknown / 2)]
 
 
 def test_a_horizon_without_a_map_is_left_alone() -> None:

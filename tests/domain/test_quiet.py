@@ -58,12 +58,15 @@ def test_what_is_heard_of_at_once_leaves_only_what_has_not_happened() -> None:
 
 
 def test_a_probability_is_bounded_by_the_silence_that_is_left() -> None:
-    """Of ten percent now, twenty are reached when half of the silence is left, and never what needs a fifth."""
+    """Of ten percent now, twenty are reached when half of the silence is left, and never what needs a fifth.
+
+    It is asked one bin of a hundred sooner, for now's share may be two in a hundred off.
+    """
     shares = np.maximum(1.0 - np.arange(COUNT) / 100, 0.25)
     quiet = Quiet(Grid(DAY, 1), shares, 1.0)
 
-    assert quiet.reached_at(Drift(0.10, up=0.20)) == DAY + 50 * MINUTE
-    assert quiet.reached_at(Drift(0.90, down=0.80)) == DAY + 50 * MINUTE
+    assert quiet.reached_at(Drift(0.10, up=0.20)) == DAY + 49 * MINUTE
+    assert quiet.reached_at(Drift(0.90, down=0.80)) == DAY + 49 * MINUTE
     assert quiet.reached_at(Drift(0.10, up=0.50)) is None
     assert quiet.reached_at(Drift(0.0, up=0.50)) is None
     assert quiet.reached_at(Drift(0.6, up=0.50)) is None
@@ -88,6 +91,37 @@ def test_no_probability_gets_anywhere_before_silence_allows_it(name: str, slack_
             until = min(reached_at, quiet.until or reached_at)
             before = [p for p, one in zip(late, instants, strict=True) if instants[now] < one < until]
             assert all(late[now] - far - 5e-3 < p < late[now] + far + 5e-3 for p in before)
+
+
+def test_no_bound_is_drawn_beyond_a_tenth_of_the_silence() -> None:
+    """What is all but impossible now may be likely once all that is likelier has become impossible."""
+    quiet = Quiet(Grid(DAY, 1), 0.99 ** np.arange(COUNT), 1.0)
+
+    # 0.99²²⁹ is more than a tenth, and 0.99²³⁰ less.
+    assert quiet.reached_at(Drift(1e-9, up=0.20)) == DAY + 229 * MINUTE
+
+
+def test_after_a_missed_connection_or_a_long_silence_the_bound_is_not_exact() -> None:
+    """The next train leaves a day later, and is unheard until then; the bound knows of the handover only."""
+    road, rail = replace(FIRST, mode="road"), replace(SECOND, mode="rail")
+    missed = of(road, rail, departed=10 * MINUTE)
+
+    assert [told.quiet and told.quiet.exact for told in (missed.at(at("10:30")), missed.at(at("14:00")))] == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(("hours", "exact"), [(4, True), (100, False)])
+def test_a_hold_is_bounded_as_far_as_holds_are_known(hours: int, exact: bool) -> None:
+    """The default is cut at its 99.99 % point: 120 · e^(3.72 · 0.541) minutes are 15 hours."""
+    quiet = SILENT["held at the airport"].at(at("08:00") + timedelta(hours=hours)).quiet
+
+    assert quiet is not None
+    assert quiet.exact is exact
+    if exact:
+        assert quiet.until is not None
+        assert at("22:55") < quiet.until < at("23:15")
 
 
 def test_looks_come_seldom_while_there_is_time() -> None:
