@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from app.domain import assessment
-from app.domain.assessment import Snapshot, assess, judge, prepare
+from app.domain.assessment import Snapshot, assess, assessing
 from app.domain.custody import LegFacts, fold
-from app.domain.eta import arrivals, forecast
+from app.domain.eta import Asked, arrivals, forecast
 from app.domain.lane_learning import frozen
 from app.domain.lane_learning.history import Coder, LaneLeg, minutes_of
 from app.domain.lane_learning.priors import new_model
 from app.domain.lane_learning.replay import teach
 from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.shipment import Dose, Leg, Place, Product, Shipment, Site
+from app.domain.side_by_side import side_by_side
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -124,7 +124,7 @@ def _forecast(lanes: LaneStatistics, count: int) -> Callable[[], object]:
     journey = fold(shipment, (), at=DAY)
     assert journey.legs[0] == LegFacts(number=1)
     made = forecast(shipment, journey, lanes)
-    asked = [(made, DAY + 8.5 * HOUR + number * timedelta(seconds=1)) for number in range(count)]
+    asked = [Asked(made, DAY + 8.5 * HOUR + number * timedelta(seconds=1)) for number in range(count)]
     return lambda: arrivals(asked)
 
 
@@ -150,13 +150,7 @@ def _silent(lanes: LaneStatistics) -> Snapshot:
 
 def _assessment(lanes: LaneStatistics, at: datetime, count: int) -> Callable[[], object]:
     snapshot = _silent(lanes)
-
-    def assess_all() -> None:
-        prepared = [prepare(snapshot, at=at) for _ in range(count)]
-        for one, arrival in zip(prepared, assessment.arrivals(prepared, at=at), strict=True):
-            judge(one, arrival, at=at)
-
-    return assess_all
+    return lambda: side_by_side([assessing(snapshot, at=at) for _ in range(count)])
 
 
 def _report(name: str, work: Callable[[], object], items: int, *, for_s: float = 1.0) -> None:

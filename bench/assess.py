@@ -12,7 +12,8 @@ import httpx
 from rich.table import Table
 
 from app.clock import wall_now
-from app.domain.assessment import arrivals, judge, prepare
+from app.domain.assessment import assessing
+from app.domain.side_by_side import side_by_side
 from app.domain.status import instant_text
 from app.main import running
 from app.pipeline import snapshots
@@ -53,14 +54,8 @@ async def measure(store: Store, progress: Progress) -> Table:
             await _assess_all(house, made.ids)
             progress.step(1)
         whole_s = time.process_time() + store.cpu_s() - before_s
-        spent = [await _domain_s(house, made.ids) for _ in range(ROUNDS)]
-    forecasting_s, judging_s = (sum(each) for each in zip(*spent, strict=True))
-    parts = {
-        "whole": whole_s,
-        "its forecasts alone": forecasting_s,
-        "its judgement alone": judging_s,
-        "loading and storing": whole_s - forecasting_s - judging_s,
-    }
+        domain_s = sum([await _domain_s(house, made.ids) for _ in range(ROUNDS)])
+    parts = {"whole": whole_s, "assessing alone": domain_s, "loading and storing": whole_s - domain_s}
     each_us = {name: spent_s / ROUNDS / SHIPMENTS * 1e6 for name, spent_s in parts.items()}
     rows = [(name, f"{us:,.0f}", f"{1e6 / us:,.0f}") for name, us in each_us.items()]
     return table(("", "CPU µs a shipment", "shipments a second and core"), rows)
@@ -90,17 +85,10 @@ async def _assess_all(house: House, ids: Sequence[str]) -> None:
         pass
 
 
-async def _domain_s(house: House, ids: Sequence[str]) -> tuple[float, float]:
-    """Return the CPU time of all arrivals, and of everything else that is concluded."""
+async def _domain_s(house: House, ids: Sequence[str]) -> float:
     at = house.clock.now()
     async with house.db.reading() as connection:
         gathered = await snapshots.load(connection, Plans(), ids, at=at)
-    begins_s = time.process_time()
-    prepared = [prepare(snapshot, at=at) for snapshot in gathered.values()]
-    prepared_s = time.process_time()
-    found = arrivals(prepared, at=at)
-    found_s = time.process_time()
-    for one, arrival in zip(prepared, found, strict=True):
-        judge(one, arrival, at=at)
-    ends_s = time.process_time()
-    return found_s - prepared_s, (prepared_s - begins_s) + (ends_s - found_s)
+    before_s = time.process_time()
+    side_by_side([assessing(snapshot, at=at) for snapshot in gathered.values()])
+    return time.process_time() - before_s

@@ -1,10 +1,11 @@
 """What one shipment's observations mean now: the domain's whole answer, and when to ask again.
 
 Read it as a recipe: fold the events, forecast the arrival, judge each dose, run the rules, compare with the
-alerts that are open, and solve for the next instant at which the answer would differ if nothing is heard.
+alerts that are open, and solve for the next instant at which the answer would differ if nothing is heard. Where it
+needs an arrival it asks for it (`yield`), so that many shipments are assessed side by side.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,7 +24,7 @@ from app.domain.alerts import (
 )
 from app.domain.bedside import DoseCare, fold_doses
 from app.domain.custody import Journey, fold
-from app.domain.eta import Arrival, Forecast
+from app.domain.eta import Arrival, Asked
 from app.domain.handling import ENDED_BY_PEOPLE
 from app.domain.lanes import LaneStatistics
 from app.domain.observation import Event
@@ -36,6 +37,7 @@ from app.domain.rules_device import device_ended_at
 from app.domain.rules_excursion import passed_excursions
 from app.domain.ruling import Facts, Failure, Findings, Rule, run_rules
 from app.domain.shipment import Shipment
+from app.domain.side_by_side import Asking, alone
 from app.domain.silence import Outlook, ended_when, next_change_at, since_when, window_ends
 from app.domain.thermal import NO_THERMAL, Name, Thermal, thermal_of
 from app.domain.thermal_silence import (
@@ -99,81 +101,40 @@ class Assessment:
     unmonitored: Unmonitored = ALL_MONITORED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A shipment whose events are folded, and what its arrival will be asked."""
-
-    snapshot: Snapshot
-    journey: Journey
-    thermal: Thermal
-    unseen: Unmonitored
-    care: dict[str, DoseCare]
-    forecast: Forecast | None
-
-
 def assess(
     snapshot: Snapshot, *, at: datetime, known_at: datetime | None = None, rules: tuple[Rule, ...] = RULES
 ) -> Assessment:
     """Judge one shipment at `at`; `known_at` (default `at`) is where the judge stands in time."""
-    prepared = prepare(snapshot, at=at)
-    (arrival,) = arrivals([prepared], at=at, known_at=known_at)
-    return judge(prepared, arrival, at=at, known_at=known_at, rules=rules)
+    return alone(assessing(snapshot, at=at, known_at=known_at, rules=rules))
 
 
-def prepare(snapshot: Snapshot, *, at: datetime) -> Prepared:
-    """Fold what was observed of one shipment."""
-    journey = fold(snapshot.shipment, snapshot.events, at=at)
-    thermal = thermal_of(snapshot.shipment, journey, snapshot.tracks, at=at)
-    unseen = unmonitored_of(thermal, snapshot.shipment, journey, at=at)
-    return Prepared(
-        snapshot=snapshot,
-        journey=journey,
-        thermal=thermal,
-        unseen=unseen,
-        care=with_quarantine(
-            fold_doses(snapshot.shipment, journey), thermal, unseen, snapshot.shipment, journey
-        ),
-        forecast=None
-        if journey.state in NO_ARRIVAL
-        else eta.forecast(snapshot.shipment, journey, snapshot.lanes),
-    )
-
-
-def arrivals(
-    prepared: Sequence[Prepared], *, at: datetime, known_at: datetime | None = None
-) -> list[Arrival | None]:
-    """Return the arrivals of many shipments, side by side; None where none is expected."""
-    asked = [(one.forecast, at) for one in prepared if one.forecast is not None]
-    found = iter(eta.arrivals(asked, known_at=known_at))
-    return [None if one.forecast is None else next(found) for one in prepared]
-
-
-def judge(
-    prepared: Prepared,
-    arrival: Arrival | None,
-    *,
-    at: datetime,
-    known_at: datetime | None = None,
-    rules: tuple[Rule, ...] = RULES,
-) -> Assessment:
-    """Say what one shipment's observations and its arrival mean."""
-    snapshot, journey, unseen = prepared.snapshot, prepared.journey, prepared.unseen
-    outlook = _outlook(prepared, arrival, at=at, rules=rules)
-    facts = outlook.facts_at(at, told=True)
+def assessing(
+    snapshot: Snapshot, *, at: datetime, known_at: datetime | None = None, rules: tuple[Rule, ...] = RULES
+) -> Asking[Assessment]:
+    """Judge one shipment beside others, as `assess` does alone."""
+    shipment = snapshot.shipment
+    journey = fold(shipment, snapshot.events, at=at)
+    thermal = thermal_of(shipment, journey, snapshot.tracks, at=at)
+    unseen = unmonitored_of(thermal, shipment, journey, at=at)
+    care = with_quarantine(fold_doses(shipment, journey), thermal, unseen, shipment, journey)
+    outlook = yield from _outlook(snapshot, journey, care, thermal, at=at, known_at=known_at, rules=rules)
+    facts = outlook.today()
     open_severity = {alert.key: alert.severity for alert in snapshot.open_alerts}
     findings = run_rules(rules, facts, open_severity)
-    doses = tuple(dose_risk(odds, snapshot.shipment, journey, outlook.arrival, at=at) for odds in facts.odds)
-    next_at, valid_until = (None, None) if known_at else _horizons(outlook, facts, snapshot, findings, unseen)
+    doses = tuple(dose_risk(odds, shipment, journey, outlook.arrival, at=at) for odds in facts.odds)
+    next_at, valid_until = None, None
+    if known_at is None:
+        next_at, valid_until = yield from _horizons(outlook, facts, snapshot, findings, unseen)
     return Assessment(
         at=at,
         version=snapshot.version,
         journey=journey,
-        care=prepared.care,
-        arrival=arrival,
+        care=care,
+        arrival=outlook.arrival,
         doses=doses,
         worst=_worst(facts, doses),
         conditions=findings.conditions,
-        changes=_changes(snapshot, outlook, facts, findings),
+        changes=(yield from _changes(snapshot, outlook, facts, findings)),
         revisions=revisions(snapshot.open_alerts, findings.conditions),
         episodes_over=episodes_over(
             snapshot.closed_alerts, findings.conditions, judged=_judged(outlook, findings)
@@ -181,25 +142,35 @@ def judge(
         failures=findings.failures,
         next_change_at=next_at,
         valid_until=valid_until,
-        thermal=prepared.thermal,
+        thermal=thermal,
         unmonitored=unseen,
     )
 
 
 def _outlook(
-    prepared: Prepared, arrival: Arrival | None, *, at: datetime, rules: tuple[Rule, ...]
-) -> Outlook:
-    forecast, shipment = prepared.forecast, prepared.snapshot.shipment
+    snapshot: Snapshot,
+    journey: Journey,
+    care: dict[str, DoseCare],
+    thermal: Thermal,
+    *,
+    at: datetime,
+    known_at: datetime | None,
+    rules: tuple[Rule, ...],
+) -> Asking[Outlook]:
+    shipment, forecast, arrival = snapshot.shipment, None, None
+    if journey.state not in NO_ARRIVAL:
+        forecast = eta.forecast(shipment, journey, snapshot.lanes)
+        arrival = yield Asked(forecast, at, known_at)
     return Outlook(
         shipment=shipment,
-        journey=prepared.journey,
-        plans=dose_plans(shipment, prepared.care, prepared.journey, prepared.snapshot.lanes),
+        journey=journey,
+        plans=dose_plans(shipment, care, journey, snapshot.lanes),
         forecast=forecast,
         arrival=arrival,
         steady_until=forecast.steady_until(at) if forecast else at,
         at=at,
         rules=rules,
-        thermal=prepared.thermal,
+        thermal=thermal,
     )
 
 
@@ -210,20 +181,27 @@ def _worst(facts: Facts, doses: tuple[DoseRisk, ...]) -> DoseRisk | None:
 
 def _changes(
     snapshot: Snapshot, outlook: Outlook, facts: Facts, findings: Findings
-) -> tuple[AlertChange, ...]:
+) -> Asking[tuple[AlertChange, ...]]:
     """Compare with what is open; kinds that failed, and kinds no rule here judges, stay as they are."""
     standing = {condition.key: condition for condition in findings.conditions}
+    judged = _judged(outlook, findings)
+    known = {alert.key for alert in snapshot.open_alerts} | {alert.key for alert in snapshot.closed_alerts}
+    since, ended = dict[AlertKey, datetime](), dict[str, datetime]()
+    for condition in findings.conditions:
+        if condition.since is None and condition.key not in known:
+            since[condition.key] = yield from since_when(outlook, condition.key)
+    for alert in snapshot.open_alerts:
+        if alert.key not in standing and alert.kind in judged:
+            told_at = device_ended_at(facts, alert)
+            ended[alert.id] = told_at or (yield from ended_when(outlook, alert.key))
     passed = passed_excursions(facts, open_alerts=snapshot.open_alerts, past_alerts=snapshot.past_alerts)
     return passed + changes_between(
         snapshot.open_alerts,
         findings.conditions,
         at=outlook.at,
-        judged=_judged(outlook, findings),
-        since=lambda condition: condition.since or since_when(outlook, condition.key),
-        ended=lambda alert: (
-            device_ended_at(facts, alert) or ended_when(outlook, alert.key),
-            reason_for(alert, facts, standing),
-        ),
+        judged=judged,
+        since=lambda condition: condition.since or since[condition.key],
+        ended=lambda alert: (ended[alert.id], reason_for(alert, facts, standing)),
         closed=snapshot.closed_alerts,
     )
 
@@ -235,7 +213,7 @@ def _judged(outlook: Outlook, findings: Findings) -> frozenset[str]:
 
 def _horizons(
     outlook: Outlook, facts: Facts, snapshot: Snapshot, findings: Findings, unseen: Unmonitored
-) -> tuple[datetime | None, datetime | None]:
+) -> Asking[tuple[datetime | None, datetime | None]]:
     """Return when to look again, and until when the view renders truthfully, if nothing is heard.
 
     What is dated ahead of `at` (a clock a little fast) does not count yet: both end when it comes to.
@@ -243,7 +221,7 @@ def _horizons(
     standing: dict[AlertKey, Severity] = {one.key: one.severity for one in findings.conditions}
     dated_ahead = [event.effective_at for event in snapshot.events if event.effective_at > outlook.at]
     dated_ahead += [ahead for track in snapshot.tracks.values() if (ahead := track.first_after(outlook.at))]
-    change_at = next_change_at(outlook, facts, standing)
+    change_at = yield from next_change_at(outlook, facts, standing)
     named = (change_at, quarantine_at(outlook.thermal, unseen, at=outlook.at))
     next_at = min((*dated_ahead, *(one for one in named if one)), default=None)
     bounds = [*dated_ahead, *([next_at] if next_at else [])]

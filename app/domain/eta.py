@@ -9,6 +9,7 @@ and diverted flights are a branch of their own, without a known arrival. The met
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from app.domain import grids
 from app.domain.chain import Way, walk
@@ -67,7 +68,7 @@ class Forecast:
 
     def at(self, at: datetime, *, known_at: datetime | None = None) -> Arrival:
         """Return the arrival as seen at `at`; by `known_at` (default `at`) all that was reported is known."""
-        return arrivals([(self, at)], known_at=known_at)[0]
+        return arrivals([Asked(self, at, known_at)])[0]
 
     @property
     def planned_at(self) -> datetime:
@@ -105,15 +106,23 @@ def forecast(shipment: Shipment, journey: Journey, lane_statistics: LaneStatisti
     return Forecast(shipment, journey, lane_statistics, sighted(shipment, journey))
 
 
-def arrivals(
-    asked: Sequence[tuple[Forecast, datetime]], *, known_at: datetime | None = None
-) -> list[Arrival]:
+class Asked(NamedTuple):
+    """When does it arrive, as seen at `at`, if by `known_at` (None: `at`) all that was reported is known?"""
+
+    forecast: Forecast
+    at: datetime
+    known_at: datetime | None = None
+
+
+def arrivals(asked: Sequence[Asked]) -> list[Arrival]:
     """Return each arrival as seen at its instant; it does not depend on what is asked beside it."""
-    open_still = [(one, at) for one, at in asked if one.journey.delivered_at is None]
-    ways = iter(walk([one.question(at, known_at=known_at) for one, at in open_still]))
+    open_still = [one for one in asked if one.forecast.journey.delivered_at is None]
+    ways = iter(walk([one.forecast.question(one.at, known_at=one.known_at) for one in open_still]))
     return [
-        _delivered(one) if one.journey.delivered_at is not None else _read_off(one, at, next(ways))
-        for one, at in asked
+        _delivered(one.forecast)
+        if one.forecast.journey.delivered_at is not None
+        else _read_off(one.forecast, one.at, next(ways))
+        for one in asked
     ]
 
 

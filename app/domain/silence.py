@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from app.domain.alerts import AlertKey, Severity
 from app.domain.custody import Journey
 from app.domain.drift import Drift
-from app.domain.eta import Arrival, Forecast
+from app.domain.eta import Arrival, Asked, Forecast
 from app.domain.lanes import PRIORS
 from app.domain.odds import DosePlan, odds_of
 from app.domain.quiet import Quiet
@@ -15,6 +15,7 @@ from app.domain.risk import NO_ARRIVAL
 from app.domain.rules import RULES
 from app.domain.ruling import JUST_AFTER, NONE_OPEN, Facts, OpenSeverity, Rule, by_kind, run_rules
 from app.domain.shipment import Shipment
+from app.domain.side_by_side import Asking
 from app.domain.spans import MINUTE
 from app.domain.thermal import NO_THERMAL, Thermal
 
@@ -49,35 +50,37 @@ class Outlook:
     _stood: dict[tuple[datetime, str], dict[AlertKey, Severity]] = field(default_factory=dict)
     """What has been looked up already: many doses ask of the same instants."""
 
-    def stood_at(self, at: datetime, *, kind: str) -> dict[AlertKey, Severity]:
+    def stood_at(self, at: datetime, *, kind: str) -> Asking[dict[AlertKey, Severity]]:
         """Return what of a kind was true at another instant, hearing nothing in between, with nothing open."""
         if (at, kind) not in self._stood:
             rules = tuple(rule for rule in self.rules if rule.kind == kind)
-            self._stood[at, kind] = _found(rules, self.facts_at(at), {})
+            self._stood[at, kind] = _found(rules, (yield from self.facts_at(at)), {})
         return self._stood[at, kind]
 
-    def facts_at(self, at: datetime, *, told: bool = False) -> Facts:
-        """Return what the rules would judge at another instant, hearing nothing in between.
-
-        What is `told` to people comes with remedies, which other instants do without.
-        """
+    def facts_at(self, at: datetime) -> Asking[Facts]:
+        """Return what the rules would judge at another instant, hearing nothing in between; it tells no remedies."""
         arrival = self.arrival
         if self.forecast is not None and not self.at <= at <= max(self.steady_until, self.at):
-            arrival = self.forecast.at(at)
-        odds = tuple(odds_of(plan, self.shipment, arrival) for plan in self.plans)
+            arrival = yield Asked(self.forecast, at)
+        return self._facts(arrival, at=at)
+
+    def today(self) -> Facts:
+        """Return what the rules judge now, with all that is told to people."""
+        return replace(self._facts(self.arrival, at=self.at), forecast=self.forecast)
+
+    def _facts(self, arrival: Arrival | None, *, at: datetime) -> Facts:
         return Facts(
             shipment=self.shipment,
             journey=self.journey,
             arrival=arrival,
-            odds=odds,
+            odds=tuple(odds_of(plan, self.shipment, arrival) for plan in self.plans),
             at=at,
             thermal=self.thermal,
             lanes=self.forecast.lanes if self.forecast else PRIORS,
-            forecast=self.forecast if told else None,
         )
 
 
-def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> datetime | None:
+def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> Asking[datetime | None]:
     """Return the next instant at which other alerts may stand if nothing is heard; None: never.
 
     Rules that read a clock change at instants that they name. Rules that read the odds change no sooner than the
@@ -100,7 +103,7 @@ def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> dateti
                 named += [(at, number) for at in wakes]
         except Exception:  # noqa: BLE001 - it cannot judge then either, and that is told as `rule_error`
             looks.append(today.at + MINUTE)
-    look_at = _look_at(outlook, today, standing, looks=looks, drifting=drifting)
+    look_at = yield from _look_at(outlook, today, standing, looks=looks, drifting=drifting)
     for at, number in sorted(named):
         if look_at is not None and at >= look_at:
             break
@@ -109,7 +112,7 @@ def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> dateti
     return look_at
 
 
-def since_when(outlook: Outlook, key: AlertKey) -> datetime:
+def since_when(outlook: Outlook, key: AlertKey) -> Asking[datetime]:
     """Return the first whole minute since the last event at which this was true, at most `outlook.at`.
 
     The whole minute makes the answer the same whenever it is asked. It goes back in growing strides, for most of what
@@ -118,24 +121,25 @@ def since_when(outlook: Outlook, key: AlertKey) -> datetime:
     last = outlook.journey.last_event
     heard_at = min(last.effective_at if last else outlook.shipment.registered_at, outlook.at)
 
-    def holds(at: datetime) -> bool:
-        return key in outlook.stood_at(at, kind=key[0])
+    def holds(at: datetime) -> Asking[bool]:
+        return key in (yield from outlook.stood_at(at, kind=key[0]))
 
     first, after, stride = _minute_of(heard_at), _minute_of(outlook.at), 1
-    if after <= first or not holds(_instant(after)):
-        return heard_at if holds(heard_at) else outlook.at
-    while after - stride > first and holds(_instant(after - stride)):
+    if after <= first or not (yield from holds(_instant(after))):
+        return heard_at if (yield from holds(heard_at)) else outlook.at
+    while after - stride > first and (yield from holds(_instant(after - stride))):
         after, stride = after - stride, 2 * stride
     before = max(after - stride, first)
-    if before == first and holds(heard_at):
+    if before == first and (yield from holds(heard_at)):
         return heard_at
     while after - before > 1:
         middle = (before + after) // 2
-        before, after = (before, middle) if holds(_instant(middle)) else (middle, after)
+        held = yield from holds(_instant(middle))
+        before, after = (before, middle) if held else (middle, after)
     return _instant(after)
 
 
-def ended_when(outlook: Outlook, key: AlertKey) -> datetime:
+def ended_when(outlook: Outlook, key: AlertKey) -> Asking[datetime]:
     """Return when this ceased to be true: with the last event if it is what ended it, else now.
 
     An event that is heard late ends an alert at the instant it happened, not when it was told.
@@ -143,7 +147,7 @@ def ended_when(outlook: Outlook, key: AlertKey) -> datetime:
     last = outlook.journey.last_event
     if last is None or last.effective_at > outlook.at:
         return outlook.at
-    held = outlook.stood_at(last.effective_at, kind=key[0])
+    held = yield from outlook.stood_at(last.effective_at, kind=key[0])
     return outlook.at if key in held else last.effective_at
 
 
@@ -171,7 +175,7 @@ def _drifts_at(rule: Rule, today: Facts, standing: OpenSeverity) -> Iterator[dat
 
 def _look_at(
     outlook: Outlook, today: Facts, standing: Standing, *, looks: list[datetime], drifting: list[datetime]
-) -> datetime | None:
+) -> Asking[datetime | None]:
     """Return when odds are to be looked at again, by what is named and by how far silence lets them drift.
 
     Where silence has no exact bound, or one that is near, later instants are forecast; so they are where rising maps
@@ -187,10 +191,10 @@ def _look_at(
     exact = arrival.quiet.exact and arrival.corrected is None
     if by is None or (exact and (drifts_at is None or drifts_at >= soon)):
         return by
-    return _first_change(outlook, today, standing, by=by)
+    return (yield from _first_change(outlook, today, standing, by=by))
 
 
-def _first_change(outlook: Outlook, today: Facts, standing: Standing, *, by: datetime) -> datetime:
+def _first_change(outlook: Outlook, today: Facts, standing: Standing, *, by: datetime) -> Asking[datetime]:
     """Return the minute in which some rule's odds first pass one of today's thresholds, at most `by`.
 
     Thresholds, not answers: an alert may open and be handed over to another one before `by`.
@@ -200,9 +204,9 @@ def _first_change(outlook: Outlook, today: Facts, standing: Standing, *, by: dat
         return by
     drifts_now = _drifts(outlook, today, standing)
 
-    def passed(at: datetime) -> bool:
+    def passed(at: datetime) -> Asking[bool]:
         try:
-            drifts = _drifts(outlook, outlook.facts_at(at), standing)
+            drifts = _drifts(outlook, (yield from outlook.facts_at(at)), standing)
         except Exception:  # noqa: BLE001 - it cannot judge then, and that is told as `rule_error`
             return True
         return [(one.up, one.down) for one in drifts] != [(one.up, one.down) for one in drifts_now] or any(
@@ -211,11 +215,12 @@ def _first_change(outlook: Outlook, today: Facts, standing: Standing, *, by: dat
             for one in drifts
         )
 
-    if not passed(by):
+    if not (yield from passed(by)):
         return by
     while after - before > 1:
         middle = (before + after) // 2
-        before, after = (before, middle) if passed(_instant(middle)) else (middle, after)
+        changed = yield from passed(_instant(middle))
+        before, after = (before, middle) if changed else (middle, after)
     return min(_instant(after), by)
 
 

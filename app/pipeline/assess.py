@@ -5,15 +5,15 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.clock import Clock
 from app.domain.alerts import SEVERITY_RANK, AlertChange, Condition, OpenAlert, ending_of
-from app.domain.assessment import Assessment, Snapshot, arrivals, judge, prepare
+from app.domain.assessment import Assessment, Snapshot, assessing
 from app.domain.handling import is_snoozed, is_told
+from app.domain.side_by_side import side_by_side
 from app.domain.status import status_document, stored_view
 from app.models.base import new_id
 from app.pipeline import calibration, escalation, lanes, news, outbox, snapshots
@@ -27,8 +27,6 @@ from app.telemetry import Metrics, log
 CLAIMED_AT_ONCE = 100
 LEASE = timedelta(seconds=60)
 AFTER_A_FAILURE = timedelta(minutes=1)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +71,15 @@ class Assessor:
 
     def _judge_all(self, gathered: Sequence[Snapshot], at: datetime) -> list[Judged]:
         """Assess many side by side; one that cannot be is logged, counted and tried again, and stops nobody else."""
-        prepared = [
-            one for each in gathered if (one := self._tried(each, partial(prepare, each, at=at))) is not None
-        ]
-        try:
-            arrived = list(zip(prepared, arrivals(prepared, at=at), strict=True))
-        except Exception:  # noqa: BLE001 - one of them spoils it for all: each is asked alone
-            alone = [(one, self._tried(one.snapshot, partial(arrivals, [one], at=at))) for one in prepared]
-            arrived = [(one, found[0]) for one, found in alone if found is not None]
-        judged = [
-            (one.snapshot, self._tried(one.snapshot, partial(judge, one, arrival, at=at)))
-            for one, arrival in arrived
-        ]
-        return [self._counted(snapshot, own) for snapshot, own in judged if own is not None]
-
-    def _tried(self, snapshot: Snapshot, step: Callable[[], T]) -> T | None:
-        try:
-            return step()
-        except Exception as error:  # noqa: BLE001 - the loop's edge
-            log.error("assessment failed", shipment_id=snapshot.shipment.id, exc_info=error)
-            self._metrics.assess_failures.labels(kind="assessment").inc()
-            return None
+        found = side_by_side([assessing(snapshot, at=at) for snapshot in gathered])
+        judged = []
+        for snapshot, own in zip(gathered, found, strict=True):
+            if isinstance(own, Exception):
+                log.error("assessment failed", shipment_id=snapshot.shipment.id, exc_info=own)
+                self._metrics.assess_failures.labels(kind="assessment").inc()
+            else:
+                judged.append(self._counted(snapshot, own))
+        return judged
 
     def _counted(self, snapshot: Snapshot, assessment: Assessment) -> Judged:
         for failure in assessment.failures:

@@ -12,7 +12,7 @@ from app.domain import eta
 from app.domain.bedside import DoseCare
 from app.domain.custody import Journey, LegFacts, Position
 from app.domain.drift import Drift
-from app.domain.eta import Arrival, Forecast
+from app.domain.eta import Arrival, Asked, Forecast
 from app.domain.grids import Grid
 from app.domain.lanes import PRIORS, LaneStatistics
 from app.domain.observation import Event
@@ -283,8 +283,8 @@ def foretold(monkeypatch: pytest.MonkeyPatch, made: Any) -> None:
         departed = any(facts.departed_at for facts in journey.legs)
         return replace(made, silent_from=at("23:00")) if departed else made
 
-    def arrivals(asked: Iterable[tuple[Any, datetime]], *, known_at: datetime | None = None) -> list[Arrival]:
-        return [one.at(at, known_at=known_at) for one, at in asked]
+    def arrivals(asked: Iterable[Asked]) -> list[Arrival]:
+        return [one.forecast.at(one.at, known_at=one.known_at) for one in asked]
 
     monkeypatch.setattr(eta, "forecast", forecast)
     monkeypatch.setattr(eta, "arrivals", arrivals)

@@ -10,7 +10,7 @@ import pytest
 from app.domain.alerts import climb, next_rungs
 from app.domain.custody import LegFacts
 from app.domain.drift import Drift
-from app.domain.eta import Forecast, arrivals, forecast
+from app.domain.eta import Asked, Forecast, arrivals, forecast
 from app.domain.grids import COUNT, Grid
 from app.domain.lanes import PRIORS, Reporting
 from app.domain.quiet import Quiet, quiet_shares
@@ -79,7 +79,7 @@ def test_no_probability_gets_anywhere_before_silence_allows_it(name: str, slack_
     silent = SILENT[name]
     bound_at = silent.planned_at + slack_minutes * MINUTE
     instants = [DAY + timedelta(minutes=minute) for minute in range(480, 1200, 7)]
-    told = arrivals([(silent, one) for one in instants])
+    told = arrivals([Asked(silent, one) for one in instants])
     late = [one.probability_after(bound_at) for one in told]
 
     for now in range(0, len(instants), 5):
@@ -95,7 +95,7 @@ def test_no_probability_gets_anywhere_before_silence_allows_it(name: str, slack_
 
 def test_no_bound_is_drawn_beyond_a_tenth_of_the_silence() -> None:
     """What is all but impossible now may be likely once all that is likelier has become impossible."""
-    quiet = Quiet(Grid(DAY, 1), 0.99 ** np.arange(COUNT), 1.0)
+    quiet = Quiet(Grid(DAY, 1), np.power(0.99, np.arange(COUNT, dtype=np.float64)), 1.0)
 
     # 0.99²²⁹ is more than a tenth, and 0.99²³⁰ less.
     assert quiet.reached_at(Drift(1e-9, up=0.20)) == DAY + 229 * MINUTE
@@ -140,10 +140,10 @@ def test_looks_come_seldom_while_there_is_time() -> None:
 
 def test_many_are_asked_side_by_side_and_answered_as_if_alone() -> None:
     asked = [
-        (one, at("10:00") + minutes * MINUTE) for one in SILENT.values() for minutes in range(0, 180, 23)
+        Asked(one, at("10:00") + minutes * MINUTE) for one in SILENT.values() for minutes in range(0, 180, 23)
     ]
 
-    together, alone = arrivals(asked), [one.at(when) for one, when in asked]
+    together, alone = arrivals(asked), [one.at(when) for one, when, _ in asked]
 
     for one, other in zip(together, alone, strict=True):
         blank: dict[str, Any] = {"heights": None, "uncorrected": None, "quiet": None}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.domain.assessment import judge
+from app.domain.assessment import assessing
 from app.store.tables import shipment, shipment_view
 from tests.support.api import Api
 
@@ -21,16 +21,16 @@ async def test_requests_are_answered_while_shipments_are_judged(
     def slow(*given: Any, **named: Any) -> Any:
         begun.set()
         assert let.wait(timeout=30)
-        return judge(*given, **named)
+        return assessing(*given, **named)
 
-    monkeypatch.setattr("app.pipeline.assess.judge", slow)
-    assessing = asyncio.create_task(api.assess())
+    monkeypatch.setattr("app.pipeline.assess.assessing", slow)
+    under_way = asyncio.create_task(api.assess())
     await asyncio.to_thread(begun.wait, 30)
 
     answer = await api.get("/healthz")
-    still_judging = not assessing.done()
+    still_judging = not under_way.done()
     let.set()
-    await assessing
+    await under_way
 
     assert (answer.status_code, still_judging) == (200, True)
 

@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.alerts import OpenAlert
-from app.domain.assessment import Snapshot, arrivals, assess, prepare
+from app.domain.assessment import Assessment, Snapshot, assess, assessing
 from app.domain.lanes import PRIORS
 from app.domain.shipment import Dose, Leg
+from app.domain.side_by_side import side_by_side
 from tests.domain.made import DAY, HOUR, MINUTE, a_dose, a_leg, a_shipment, an_event
 from tests.properties.voyages import a_voyage, after, looked_from
 
@@ -130,20 +131,22 @@ def test_cold_that_outlasts_the_doses_is_looked_at_too() -> None:
     assert followed(voyage, DAY + 8 * HOUR, Random(2)) > 3
 
 
-def test_many_are_forecast_side_by_side_and_answered_as_if_alone() -> None:
+def test_many_are_assessed_side_by_side_and_judged_as_if_alone() -> None:
     voyages = [a_voyage(Random(seed)) for seed in range(120)]
     at = DAY + 20 * HOUR
-    prepared = [prepare(one, at=at) for one in voyages]
 
-    for one, together in zip(prepared, arrivals(prepared, at=at), strict=True):
-        (alone,) = arrivals([one], at=at)
-        assert (together is None) == (alone is None)
-        if together is None or alone is None or together.quiet is None or alone.quiet is None:
+    for voyage, together in zip(
+        voyages, side_by_side([assessing(one, at=at) for one in voyages]), strict=True
+    ):
+        assert isinstance(together, Assessment)
+        alone = assess(voyage, at=at)
+        assert together.changes == alone.changes
+        assert (together.next_change_at, together.valid_until) == (alone.next_change_at, alone.valid_until)
+        if together.arrival is None or alone.arrival is None:
+            assert together.arrival is alone.arrival
             continue
-        assert np.array_equal(together.heights, alone.heights)  # type: ignore[arg-type]
-        assert np.array_equal(together.quiet.shares, alone.quiet.shares)
-        assert replace(together.quiet, shares=alone.quiet.shares) == alone.quiet
-        assert together.contributions == alone.contributions
+        assert np.array_equal(together.arrival.heights, alone.arrival.heights)  # type: ignore[arg-type]
+        assert together.arrival.contributions == alone.arrival.contributions
 
 
 DEGENERATE = {

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.domain.alerts import Cause, Condition, Severity
-from app.domain.assessment import judge
+from app.domain.assessment import assessing
 from app.domain.rules import RULES
 from app.domain.ruling import Facts, OpenSeverity, Rule
 from app.pipeline import assess as assessor
@@ -44,7 +44,7 @@ def with_rule(monkeypatch: pytest.MonkeyPatch, rule: Any, *, kind: str = SILENT)
     """Let the assessor run one more rule."""
     more = Rule(kind=kind, judge=rule, silent_in=frozenset())
     others = tuple(one for one in RULES if one.kind != kind)
-    monkeypatch.setattr(assessor, "judge", partial(judge, rules=(*others, more)))
+    monkeypatch.setattr(assessor, "assessing", partial(assessing, rules=(*others, more)))
 
 
 async def walk(api: Api, until_h: float, *, step_minutes: float = 10) -> None:
