@@ -15,7 +15,7 @@ from app.domain import grids, lanes, segments
 from app.domain.grids import COUNT, Codes, Grid
 from app.domain.lanes import Array
 from app.domain.quiet import CLOSE, DEEP, Quiet, quiet_shares
-from app.domain.segments import STOPPED, UNHEARD_FLOOR, Ahead, Contribution, Question, Row
+from app.domain.segments import LOST, STOPPED, UNHEARD_FLOOR, Ahead, Contribution, Question, Row
 from app.domain.shipment import Leg
 from app.domain.spans import MINUTE
 
@@ -62,7 +62,8 @@ class _Walk:
             ahead = [row.ahead[number] for row in rows]
             self._set_off(here, rows, ahead, self._departures(here, rows, ahead))
             self._reach(here, self._arrivals(here, rows, ahead), [one.leg for one in ahead])
-            self._note_medians(here, rows, ahead, "transit", [one.known.residuals[0].basis for one in ahead])
+            bases = [segments.transit_basis(row, one) for row, one in zip(rows, ahead, strict=True)]
+            self._note_medians(here, rows, ahead, "transit", bases)
         everyone = np.arange(len(self.rows))
         last = [row.asked.legs[-1] for row in self.rows]
         receipts = [
@@ -110,7 +111,9 @@ class _Walk:
         waiting = np.array(
             [i for i, one in enumerate(ahead) if one.facts.departed_at is None], dtype=np.int64
         )
-        stopped = [1.0 if one.facts.failed in STOPPED else one.known.cancelled_share for one in ahead]
+        stopped = [
+            1.0 if one.facts.failed in STOPPED else max(one.known.cancelled_share, LOST) for one in ahead
+        ]
         self._reach(
             here[waiting],
             departed[waiting] * (1.0 - np.array(stopped)[waiting])[:, None],
@@ -136,10 +139,10 @@ class _Walk:
                 arrived[i] = segments.resumed(row, arrived[i])
             if one.facts.estimated_arrival_at is not None:
                 arrived[i] = segments.believed(row, arrived[i], one.facts.estimated_arrival_at, one.leg)
-            seen = row.asked.sighted
-            if under_way and seen is not None and seen.leg == one.leg.number:
+            seen = segments.seen_on(row, one)
+            if seen is not None:
                 arrived[i] = segments.blended(
-                    row, arrived[i], seen.arrives_at, seen.spread_minutes, seen.weight, "positions"
+                    row, arrived[i], seen.arrives_at, seen.spread_minutes, seen.weight, segments.SEEN
                 )
             if under_way:
                 arrived[i] = segments.held(row, arrived[i])

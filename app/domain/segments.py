@@ -22,8 +22,12 @@ TAIL = timedelta(hours=30)
 """How far past the plan an arrival is looked for: the next daily service and what may delay it."""
 HEAD = timedelta(hours=2)
 UNHEARD_FLOOR = 1e-12
+LOST = 1e-6
+"""The least share of departures that never come and of which nobody says so: it explains a silence that nothing else
+does. Source: our convention."""
 SMALL = 1e-4
 """A bucket of departures with a smaller share than this travels with its neighbour."""
+ESTIMATED, SEEN = "carrier's estimate", "positions"
 STOPPED = frozenset({"leg_cancelled", "refused"})
 
 _NOTHING: grids.Spectra = np.zeros(COUNT + 1, dtype=np.complex128)
@@ -124,15 +128,30 @@ def _grid_of(asked: Question) -> Grid:
     ]
     first_at = min([legs[0].planned_departure_at, *reported]) - HEAD
     remaining = legs[-1].planned_arrival_at - legs[0].planned_departure_at
-    last_at = max(legs[-1].planned_arrival_at, at + remaining) + TAIL
+    last_at = max(legs[-1].planned_arrival_at, at + remaining, *_announced(asked)) + TAIL
     # Whole hours keep the grid where it is while the clock runs, so that quantiles do not jitter with it.
     return grids.covering(_whole_hour(first_at), _whole_hour(last_at) + timedelta(hours=1))
 
 
 def dwell_basis(one: Ahead) -> str:
     """Say what is known of the handover and the departure."""
-    own = one.known.delay.basis
-    return own if one.dwell is None else f"{one.dwell.basis}; {own}"
+    own = one.known.delay.basis if one.dwell is None else f"{one.dwell.basis}; {one.known.delay.basis}"
+    return own if one.facts.estimated_departure_at is None else f"{ESTIMATED}; {own}"
+
+
+def transit_basis(row: Row, one: Ahead) -> str:
+    """Say what is known of the way."""
+    own = one.known.residuals[0].basis
+    if one.facts.estimated_arrival_at is not None:
+        own = f"{ESTIMATED}; {own}"
+    return own if seen_on(row, one) is None else f"{SEEN}; {own}"
+
+
+def seen_on(row: Row, one: Ahead) -> Sighted | None:
+    """Return what positions say of a leg under way."""
+    seen = row.asked.sighted
+    under_way = one.running and one.facts.departed_at is not None
+    return seen if under_way and seen is not None and seen.leg == one.leg.number else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +198,7 @@ def believed(row: Row, own: Array, said_at: datetime, leg: Leg) -> Array:
     """Blend in the carrier's own estimate, as far and as closely as its estimates have earned."""
     carrier = row.asked.lanes.reporting(leg.carrier)
     spread, weight = carrier.estimate_spread_minutes, carrier.estimate_weight
-    return blended(row, own, said_at, spread, weight, "carrier's estimate")
+    return blended(row, own, said_at, spread, weight, ESTIMATED)
 
 
 def blended(
@@ -294,6 +313,19 @@ def _merged(bounds: list[int], heights: Array) -> list[tuple[int, int, int]]:
     if found:  # what is left over is small too
         bucket, begins, _ = found[-1]
         found[-1] = (bucket, begins, COUNT)
+    return found
+
+
+def _announced(asked: Question) -> list[datetime]:
+    """Return when the delivery would be if each leg went as its carrier says, and the rest as planned."""
+    own, end_at = {one.number: one for one in asked.journey.legs}, asked.legs[-1].planned_arrival_at
+    found = []
+    for leg in asked.legs:
+        facts = own.get(leg.number)
+        if facts is not None and facts.estimated_departure_at is not None:
+            found.append(facts.estimated_departure_at + (end_at - leg.planned_departure_at))
+        if facts is not None and facts.estimated_arrival_at is not None:
+            found.append(facts.estimated_arrival_at + (end_at - leg.planned_arrival_at))
     return found
 
 

@@ -124,6 +124,31 @@ def test_an_estimate_of_the_carrier_counts_but_not_alone() -> None:
     assert timedelta(minutes=100) < told.p50_at - told.planned_at < timedelta(minutes=200)
 
 
+def test_an_estimate_days_ahead_is_an_arrival_and_says_that_it_is_one() -> None:
+    leg = a_leg(mode="road")
+    said_at = leg.planned_arrival_at + timedelta(days=3)
+
+    told = arrival(at("08:00"), leg, facts=(LegFacts(number=1, estimated_arrival_at=said_at),))
+
+    assert told.unknown_probability < 0.001
+    # Believed by seven in ten: the later seven tenths lie about what was said.
+    assert told.p50_at is not None
+    assert abs(told.p50_at - said_at) < timedelta(hours=1)
+    assert told.contributions[-1].basis == "carrier's estimate; default for road transit"
+
+
+def test_a_silence_that_nothing_explains_turns_to_lost_step_by_step() -> None:
+    first, second = (replace(leg, mode="road") for leg in two_legs())
+    next_week = second.planned_arrival_at + timedelta(days=7)
+    instants = [second.planned_arrival_at + timedelta(minutes=15 * step) for step in range(100)]
+
+    late = [arrival(when, first, second).probability_after(next_week) for when in instants]
+
+    assert late[0] < 0.001
+    assert late[-1] > 0.99
+    assert max(later - earlier for earlier, later in pairwise(late)) < 0.3
+
+
 def test_what_is_known_by_now_weighs_silence_harder_than_what_was_known_then() -> None:
     made = forecast(a_shipment(legs=(a_leg(mode="road"),)), a_journey(legs=(LegFacts(number=1),)))
     bound = at("13:00")
