@@ -74,7 +74,7 @@ class Correction:
         """Return the map in force at `at`, when nothing has been heard since `heard_at`.
 
         Around a bound two horizons' maps are blended. In silence the latest of the maps passed holds at each level:
-        time alone moves an arrival later or not at all, whatever the next horizon's map says.
+        no map moves an arrival earlier by time alone, whatever the next horizon's says.
         """
         first = (min(heard_at, at) - planned_at) / MINUTE
         last = (at - planned_at) / MINUTE
