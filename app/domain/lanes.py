@@ -207,6 +207,16 @@ _SURFACE_SPREAD: Final[Mapping[str, float]] = MappingProxyType({"road": 0.10, "r
 """Spread of the log of actual over planned duration. Source: our convention; 5 % of trips have four times it."""
 
 
+TROUBLE_AT_DEPARTURE: Final = 0.02
+TROUBLE_ON_THE_WAY: Final = 0.005
+TROUBLE_MEDIAN_MINUTES: Final = 60.0
+TROUBLE_MINUTES_MAX: Final = 36 * 60
+"""One departure in fifty on the ground, and one way in two hundred, is in trouble: late by an hour at the median.
+
+Source: our convention. Trouble is spread like the reporting delay and lasts longer, so that in a lasting silence it
+stays likelier than a scan that is still on its way, and the median does not come back."""
+
+
 def normal_cdf(z: Array) -> Array:
     """Return the standard normal distribution function."""
     return 0.5 * (1.0 + np.asarray(_ERF(z / math.sqrt(2)), dtype=np.float64))
@@ -258,10 +268,10 @@ def _surface_residual(mode: Mode, planned_minutes: int) -> Distribution:
     """Return a residual proportional to the planned duration: a narrow body, and a twentieth with a wide tail."""
     spread, planned = _SURFACE_SPREAD[mode], max(planned_minutes, 1)
     low, high = -planned // 2, max(2 * planned, 30)
-    edges = np.arange(low, high + 2) - 0.5
+    edges = np.arange(low, high + TROUBLE_MINUTES_MAX + 2, dtype=np.float64) - 0.5
     ratio = np.log(np.maximum(planned + edges, 0.5) / planned)
-    heights = 0.95 * normal_cdf(ratio / spread) + 0.05 * normal_cdf(ratio / (4 * spread))
-    shares = np.diff(heights)
+    usual = 0.95 * normal_cdf(ratio / spread) + 0.05 * normal_cdf(ratio / (4 * spread))
+    shares = np.diff((1 - TROUBLE_ON_THE_WAY) * usual + TROUBLE_ON_THE_WAY * _trouble_cdf(edges))
     return Distribution(low, shares / shares.sum(), f"default for {mode} transit")
 
 
@@ -271,10 +281,18 @@ def _surface_delay(mode: str) -> Distribution:
     Source: our convention; the wide tail is what makes silence tell.
     """
     usual = lognormal(15.0, 0.7, "usual")
-    shares = np.zeros(12 * 60)
-    shares[: len(usual.shares)] = 0.98 * usual.shares
-    slope = np.exp(-np.arange(len(shares)) / 120.0)
-    return Distribution(-10, shares + 0.02 * slope / slope.sum(), f"default for {mode} departures")
+    edges = np.arange(TROUBLE_MINUTES_MAX + 1, dtype=np.float64) - 0.5
+    shares = TROUBLE_AT_DEPARTURE * np.diff(_trouble_cdf(edges))
+    shares[: len(usual.shares)] += (1 - TROUBLE_AT_DEPARTURE) * usual.shares
+    return Distribution(-10, shares / shares.sum(), f"default for {mode} departures")
+
+
+def _trouble_cdf(minutes: Array) -> Array:
+    return np.where(
+        minutes > 0.0,
+        normal_cdf(np.log(np.maximum(minutes, 1e-9) / TROUBLE_MEDIAN_MINUTES) / REPORTING_SPREAD),
+        0.0,
+    )
 
 
 def _learned(counts: list[int], low: int, *, tail: float, tail_minutes: float, basis: str) -> Distribution:

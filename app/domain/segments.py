@@ -22,7 +22,7 @@ TAIL = timedelta(hours=30)
 """How far past the plan an arrival is looked for: the next daily service and what may delay it."""
 HEAD = timedelta(hours=2)
 UNHEARD_FLOOR = 1e-12
-LOST = 1e-6
+LOST = 1e-4
 """The least share of departures that never come and of which nobody says so: it explains a silence that nothing else
 does. Source: our convention."""
 SMALL = 1e-4
