@@ -30,7 +30,8 @@ JOURNEY = [
     ("departed", 3, 14.0),
     ("delivered", 3, 15.1),
 ]
-OWN = {"shipment_id", "reference", "version", "id", "event_id", "dose_id", "subject", "since"}
+OWN = {"shipment_id", "reference", "version", "id", "event_id", "dose_id", "subject", "since", "severity"}
+"""What is a shipment's own; an alert's severity, too: it stays up while the odds lie between its two thresholds."""
 
 
 def scans(name: str, number: int) -> list[dict[str, Any]]:
