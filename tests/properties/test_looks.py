@@ -15,8 +15,8 @@ from app.domain.assessment import Assessment, Snapshot, assess, assessing
 from app.domain.lanes import PRIORS
 from app.domain.shipment import Dose, Leg
 from app.domain.side_by_side import side_by_side
-from tests.domain.made import DAY, HOUR, MINUTE, a_dose, a_leg, a_shipment, an_event
-from tests.properties.voyages import a_voyage, after, looked_from
+from tests.domain.made import DAY, HOUR, MINUTE, a_dose, a_leg, a_shipment, after, an_event
+from tests.properties.voyages import a_voyage, looked_from
 
 ABOUT = 10 * MINUTE
 """How late a look may be. It is a couple of minutes; where a bin of the grid is half an hour, a few more."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from app.domain.alerts import AlertChange, OpenAlert
 from app.domain.assessment import Snapshot
 from app.domain.correction import LEVELS
 from app.domain.lanes import PRIORS, LaneStatistics
@@ -66,24 +65,6 @@ def looked_from(random: Random, given: Snapshot) -> datetime:
     if random.random() < 0.7:
         return heard + random.uniform(0, late + 1) * MINUTE
     return max(heard, first - 20 * HOUR + random.random() * (last - first + 40 * HOUR))
-
-
-def after(open_alerts: tuple[OpenAlert, ...], changes: tuple[AlertChange, ...]) -> tuple[OpenAlert, ...]:
-    """Return the open alerts once the changes are written, as the store would hold them."""
-    kept = {alert.key: alert for alert in open_alerts}
-    for change in changes:
-        key = (change.kind, change.subject)
-        if change.action == "resolved":
-            del kept[key]
-        else:
-            kept[key] = OpenAlert(
-                id=f"{change.kind}-{change.subject}",
-                kind=change.kind,
-                subject=change.subject,
-                severity=change.severity,
-                since=change.since,
-            )
-    return tuple(kept.values())
 
 
 def _legs(random: Random) -> Iterator[Leg]:
