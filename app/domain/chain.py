@@ -134,8 +134,7 @@ class _Walk:
         """Return when what has left arrives: late flights take as long, but less predictably."""
         arrived = segments.travelled(rows, ahead, self.shares[here], self.heights[here])
         for i, (row, one) in enumerate(zip(rows, ahead, strict=True)):
-            under_way = one.running and one.facts.departed_at is not None
-            if under_way:
+            if one.under_way:
                 arrived[i] = segments.resumed(row, arrived[i])
             if one.facts.estimated_arrival_at is not None:
                 arrived[i] = segments.believed(row, arrived[i], one.facts.estimated_arrival_at, one.leg)
@@ -144,7 +143,7 @@ class _Walk:
                 arrived[i] = segments.blended(
                     row, arrived[i], seen.arrives_at, seen.spread_minutes, seen.weight, segments.SEEN
                 )
-            if under_way:
+            if one.under_way:
                 arrived[i] = segments.held(row, arrived[i])
             arrived[i] *= 1.0 - (1.0 if one.facts.failed in STOPPED else one.known.diverted_share)
         return arrived

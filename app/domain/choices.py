@@ -8,7 +8,6 @@ the answer stays where it is until there is news. The convention is decision 18.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -178,7 +177,5 @@ def _gap_minutes(before: Leg, leg: Leg) -> float:
     return (leg.planned_departure_at - before.planned_arrival_at) / MINUTE
 
 
-@lru_cache(maxsize=4096)
 def _median(known: Distribution) -> timedelta:
-    """Return a median; kept, because the same few distributions are asked about for every shipment."""
     return timedelta(minutes=known.quantile_minutes(0.5))

@@ -4,6 +4,7 @@ Everything here is about one row, a question on its way along the plan, or does 
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -66,6 +67,11 @@ class Ahead:
     """From arriving to being ready for it; None for the first leg of all, which nothing comes before."""
     running: bool
 
+    @property
+    def under_way(self) -> bool:
+        """Whether it is known to have left."""
+        return self.running and self.facts.departed_at is not None
+
 
 @dataclass(slots=True)
 class Row:
@@ -97,7 +103,7 @@ def begun(asked: Question) -> Row:
     facts = [own.get(leg.number) or LegFacts(number=leg.number) for leg in asked.legs]
     moved = [index for index, one in enumerate(facts) if one.departed_at or one.arrived_at]
     furthest = max(moved, default=-1)
-    row = Row(asked, _grid_of(asked), asked.legs[0].planned_departure_at, [])
+    row = Row(asked, _grid_of(asked, facts), asked.legs[0].planned_departure_at, [])
     previous: Leg | None = None
     for index, (leg, one) in enumerate(zip(asked.legs, facts, strict=True)):
         if index < furthest or one.arrived_at is not None:
@@ -121,14 +127,14 @@ def _finished(row: Row, leg: Leg, facts: LegFacts) -> None:
     row.note(leg, "transit", (row.start_at - leg.planned_arrival_at) / MINUTE, "reported")
 
 
-def _grid_of(asked: Question) -> Grid:
+def _grid_of(asked: Question, facts: Sequence[LegFacts]) -> Grid:
     legs, at = asked.legs, asked.at
     reported = [
         when for leg in asked.journey.legs for when in (leg.departed_at, leg.arrived_at) if when is not None
     ]
     first_at = min([legs[0].planned_departure_at, *reported]) - HEAD
     remaining = legs[-1].planned_arrival_at - legs[0].planned_departure_at
-    last_at = max(legs[-1].planned_arrival_at, at + remaining, *_announced(asked)) + TAIL
+    last_at = max(legs[-1].planned_arrival_at, at + remaining, *_announced(legs, facts)) + TAIL
     # Whole hours keep the grid where it is while the clock runs, so that quantiles do not jitter with it.
     return grids.covering(_whole_hour(first_at), _whole_hour(last_at) + timedelta(hours=1))
 
@@ -150,8 +156,7 @@ def transit_basis(row: Row, one: Ahead) -> str:
 def seen_on(row: Row, one: Ahead) -> Sighted | None:
     """Return what positions say of a leg under way."""
     seen = row.asked.sighted
-    under_way = one.running and one.facts.departed_at is not None
-    return seen if under_way and seen is not None and seen.leg == one.leg.number else None
+    return seen if one.under_way and seen is not None and seen.leg == one.leg.number else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,17 +321,14 @@ def _merged(bounds: list[int], heights: Array) -> list[tuple[int, int, int]]:
     return found
 
 
-def _announced(asked: Question) -> list[datetime]:
-    """Return when the delivery would be if each leg went as its carrier says, and the rest as planned."""
-    own, end_at = {one.number: one for one in asked.journey.legs}, asked.legs[-1].planned_arrival_at
-    found = []
-    for leg in asked.legs:
-        facts = own.get(leg.number)
-        if facts is not None and facts.estimated_departure_at is not None:
-            found.append(facts.estimated_departure_at + (end_at - leg.planned_departure_at))
-        if facts is not None and facts.estimated_arrival_at is not None:
-            found.append(facts.estimated_arrival_at + (end_at - leg.planned_arrival_at))
-    return found
+def _announced(legs: Sequence[Leg], facts: Sequence[LegFacts]) -> Iterator[datetime]:
+    """Yield when the delivery would be if each leg went as its carrier says, and the rest as planned."""
+    end_at = legs[-1].planned_arrival_at
+    for leg, one in zip(legs, facts, strict=True):
+        if one.estimated_departure_at is not None:
+            yield one.estimated_departure_at + (end_at - leg.planned_departure_at)
+        if one.estimated_arrival_at is not None:
+            yield one.estimated_arrival_at + (end_at - leg.planned_arrival_at)
 
 
 def _whole_hour(at: datetime) -> datetime:
