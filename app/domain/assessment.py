@@ -33,12 +33,13 @@ from app.domain.readings import ReadingColumns
 from app.domain.resolutions import reason_for
 from app.domain.risk import NO_ARRIVAL, DoseRisk, dose_risk
 from app.domain.rules import RULES
+from app.domain.rules_arrival import windows_end_at
 from app.domain.rules_device import device_ended_at
 from app.domain.rules_excursion import passed_excursions
 from app.domain.ruling import Facts, Failure, Findings, Rule, run_rules
 from app.domain.shipment import Shipment
 from app.domain.side_by_side import Asking, alone
-from app.domain.silence import Outlook, ended_when, next_change_at, since_when, window_ends
+from app.domain.silence import Outlook, ended_when, next_change_at, since_when
 from app.domain.thermal import NO_THERMAL, Name, Thermal, thermal_of
 from app.domain.thermal_silence import (
     ALL_MONITORED,
@@ -226,7 +227,7 @@ def _horizons(
     next_at = min((*dated_ahead, *(one for one in named if one)), default=None)
     bounds = [*dated_ahead, *([next_at] if next_at else [])]
     if outlook.forecast is not None and outlook.journey.state != "received":
-        bounds += [end for end in window_ends(outlook) if end > outlook.at]
+        bounds += [end for end in windows_end_at(facts) if end > outlook.at]
         if outlook.journey.state != "delivered":
             bounds.append(max(outlook.steady_until, outlook.at + RUNNING_VIEW))
     if unseen.lasts_at(outlook.at):

@@ -64,15 +64,8 @@ def plan_risk_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Drif
 
 def arrival_after_expiry(facts: Facts, open_severity: OpenSeverity) -> Iterator[Condition]:
     """Yield each dose likely to arrive too late, from 4 hours before the first departure until delivery."""
-    if in_plan_phase(facts.shipment, facts.journey, at=facts.at):
-        return
-    for odds in facts.odds:
-        if odds.late_probability is None or odds.plan.latest_at is None or is_settled(odds, facts.journey):
-            continue
-        ladder = _ladder(facts, near=_is_near(facts, odds))
-        severity = climb(
-            odds.late_probability, open_severity=open_severity.get(dose_subject(odds.plan.dose.id)), **ladder
-        )
+    for odds, late, ladder in _at_stake(facts):
+        severity = climb(late, open_severity=open_severity.get(dose_subject(odds.plan.dose.id)), **ladder)
         if severity is not None:
             yield _late_arrival(
                 facts, odds, kind="arrival_after_expiry", severity=severity, threshold=ladder[severity]
@@ -89,25 +82,23 @@ def near_at(facts: Facts) -> Iterator[datetime]:
 
 def arrival_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Drift]:
     """Yield how far each dose's odds are from changing its alert."""
+    for odds, late, ladder in _at_stake(facts):
+        stands = open_severity.get(dose_subject(odds.plan.dose.id))
+        down, up = next_rungs(stands, **ladder)
+        yield Drift(late, up=up, down=down)
+
+
+def _at_stake(facts: Facts) -> Iterator[tuple[DoseOdds, float, dict[str, float]]]:
+    """Yield each dose whose arrival is still open, once the plan is past, with its odds and the ladder they climb."""
     if in_plan_phase(facts.shipment, facts.journey, at=facts.at):
         return
     for odds in facts.odds:
         if odds.late_probability is None or odds.plan.latest_at is None or is_settled(odds, facts.journey):
             continue
-        stands = open_severity.get(dose_subject(odds.plan.dose.id))
-        down, up = next_rungs(stands, **_ladder(facts, near=_is_near(facts, odds)))
-        yield Drift(odds.late_probability, up=up, down=down)
-
-
-def _is_near(facts: Facts, odds: DoseOdds) -> bool:
-    return odds.act_by is not None and odds.act_by - facts.at <= NEAR
-
-
-def _ladder(facts: Facts, *, near: bool) -> dict[str, float]:
-    ladder = _thresholds(facts, "arrival_after_expiry")
-    if near:
-        ladder["warning"] = facts.threshold("arrival_after_expiry.warning_near")
-    return ladder
+        ladder = _thresholds(facts, "arrival_after_expiry")
+        if odds.act_by is not None and odds.act_by - facts.at <= NEAR:
+            ladder["warning"] = facts.threshold("arrival_after_expiry.warning_near")
+        yield odds, odds.late_probability, ladder
 
 
 def _thresholds(facts: Facts, kind: str) -> dict[str, float]:

@@ -12,6 +12,7 @@ from app.domain.eta import Arrival
 from app.domain.readings import CHANNELS, instant, microseconds
 from app.domain.ruling import Facts, OpenSeverity, threshold_of
 from app.domain.shipment import DeviceAssignment, Shipment
+from app.domain.telling import numbers
 from app.domain.thermal import SeriesThermal
 
 BATTERY_BEYOND_ARRIVAL = timedelta(hours=24)
@@ -32,9 +33,9 @@ def packaging_expiring(facts: Facts, open_severity: OpenSeverity) -> Iterator[Co
     Cold can be renewed wherever the package is: there is something to decide until it runs out.
     """
     package = facts.shipment.package
-    if facts.arrival is None or package is None or not package.packed_at or not package.qualified_hours:
+    if facts.arrival is None or package is None or package.cold_until is None:
         return
-    ends_at = package.packed_at + timedelta(hours=package.qualified_hours)
+    ends_at = package.cold_until
     bound_at = ends_at - PACKAGING_EASE if SHIPMENT in open_severity else ends_at
     p90_at = facts.arrival.p90_at
     if p90_at is not None and p90_at <= bound_at:
@@ -47,10 +48,9 @@ def packaging_expiring(facts: Facts, open_severity: OpenSeverity) -> Iterator[Co
         act_by=ends_at,
         cause=Cause(kind="packaging", location=facts.journey.position.code),
         summary=f"The packaging keeps its temperature until {facts.say(ends_at)}; {expected}.",
-        evidence={
-            "qualified_hours": package.qualified_hours,
-            "late_probability": facts.arrival.probability_after(ends_at),
-        },
+        evidence=numbers(
+            qualified_hours=package.qualified_hours, late_probability=facts.arrival.probability_after(ends_at)
+        ),
         what_would_help=("Re-ice the package on the way, or bring it in sooner.",),
     )
 
@@ -58,9 +58,9 @@ def packaging_expiring(facts: Facts, open_severity: OpenSeverity) -> Iterator[Co
 def packaging_drifts(facts: Facts, open_severity: OpenSeverity) -> Iterator[Drift]:
     """Yield how far the arrival's last tenth is from the end of the packaging's time."""
     package = facts.shipment.package
-    if facts.arrival is None or package is None or not package.packed_at or not package.qualified_hours:
+    if facts.arrival is None or package is None or package.cold_until is None:
         return
-    ends_at = package.packed_at + timedelta(hours=package.qualified_hours)
+    ends_at = package.cold_until
     yield _of_last_tenth(facts.arrival, ends_at - PACKAGING_EASE if SHIPMENT in open_severity else ends_at)
 
 

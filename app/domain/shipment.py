@@ -4,7 +4,7 @@ Activities are MBq, instants aware UTC, durations as their names say.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 Mode = Literal["road", "air", "rail", "sea"]
@@ -173,6 +173,13 @@ class Package:
     declared_at: datetime | None = None
     packed_at: datetime | None = None
     qualified_hours: float | None = None
+
+    @property
+    def cold_until(self) -> datetime | None:
+        """When the packaging stops keeping its temperature; None: nobody said."""
+        if not self.packed_at or not self.qualified_hours:
+            return None
+        return self.packed_at + timedelta(hours=self.qualified_hours)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

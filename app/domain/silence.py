@@ -1,6 +1,6 @@
 """What changes if nothing is heard: when to look again, and since when something has been true."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,8 @@ from app.domain.odds import DosePlan, odds_of
 from app.domain.quiet import Quiet
 from app.domain.risk import NO_ARRIVAL
 from app.domain.rules import RULES
-from app.domain.ruling import JUST_AFTER, NONE_OPEN, Facts, OpenSeverity, Rule, by_kind, run_rules
+from app.domain.rules_arrival import windows_end_at
+from app.domain.ruling import NONE_OPEN, Facts, Rule, by_kind, run_rules
 from app.domain.shipment import Shipment
 from app.domain.side_by_side import Asking
 from app.domain.spans import MINUTE
@@ -89,7 +90,8 @@ def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> Asking
     if outlook.journey.state in NO_ARRIVAL:
         return None
     own = by_kind(standing)
-    looks, drifting = list(_at_least(outlook, today)), list[datetime]()
+    looks = list(_at_least(outlook, today))
+    drifts, drifting = list[Drift](), list[datetime]()
     named: list[tuple[datetime, int]] = []
     for number, rule in enumerate(outlook.rules):
         if outlook.journey.state in rule.silent_in:
@@ -98,12 +100,14 @@ def next_change_at(outlook: Outlook, today: Facts, standing: Standing) -> Asking
             wakes = [at for at in rule.wakes_at(today) if at > today.at]
             if rule.drifts is not None:
                 looks += wakes
-                drifting += _drifts_at(rule, today, own.get(rule.kind, NONE_OPEN))
+                read = list(rule.drifts(today, own.get(rule.kind, NONE_OPEN)))
+                drifting += _drifts_at(read, today)
+                drifts += read
             else:
                 named += [(at, number) for at in wakes]
         except Exception:  # noqa: BLE001 - it cannot judge then either, and that is told as `rule_error`
             looks.append(today.at + MINUTE)
-    look_at = yield from _look_at(outlook, today, standing, looks=looks, drifting=drifting)
+    look_at = yield from _look_at(outlook, standing, today, drifts, looks=looks, drifting=drifting)
     for at, number in sorted(named):
         if look_at is not None and at >= look_at:
             break
@@ -151,30 +155,29 @@ def ended_when(outlook: Outlook, key: AlertKey) -> Asking[datetime]:
     return outlook.at if key in held else last.effective_at
 
 
-def window_ends(outlook: Outlook) -> Iterator[datetime]:
-    """Yield the instants just after each dose's usable window."""
-    for plan in outlook.plans:
-        if plan.window.usable_until is not None:
-            yield plan.window.usable_until + JUST_AFTER
-
-
 def _changes(rule: Rule, at: datetime, today: Facts, standing: Standing) -> bool:
     own = {key: severity for key, severity in standing.items() if key[0] == rule.kind}
     return _found((rule,), replace(today, at=at), standing) != own
 
 
-def _drifts_at(rule: Rule, today: Facts, standing: OpenSeverity) -> Iterator[datetime]:
+def _drifts_at(drifts: Iterable[Drift], today: Facts) -> Iterator[datetime]:
     arrival = today.arrival
-    if arrival is None or arrival.quiet is None or rule.drifts is None:
+    if arrival is None or arrival.quiet is None:
         return
-    for drift in rule.drifts(today, standing):
+    for drift in drifts:
         for at in _reached(arrival, arrival.quiet, drift):
             if at is not None:
                 yield max(at, _instant(_minute_of(today.at) + 1))
 
 
 def _look_at(
-    outlook: Outlook, today: Facts, standing: Standing, *, looks: list[datetime], drifting: list[datetime]
+    outlook: Outlook,
+    standing: Standing,
+    today: Facts,
+    drifts: Sequence[Drift],
+    *,
+    looks: Sequence[datetime],
+    drifting: Sequence[datetime],
 ) -> Asking[datetime | None]:
     """Return when odds are to be looked at again, by what is named and by how far silence lets them drift.
 
@@ -191,25 +194,27 @@ def _look_at(
     exact = arrival.quiet.exact and arrival.corrected is None
     if by is None or (exact and (drifts_at is None or drifts_at >= soon)):
         return by
-    return (yield from _first_change(outlook, today, standing, by=by))
+    return (yield from _first_change(outlook, standing, drifts, by=by))
 
 
-def _first_change(outlook: Outlook, today: Facts, standing: Standing, *, by: datetime) -> Asking[datetime]:
+def _first_change(
+    outlook: Outlook, standing: Standing, drifts_now: Sequence[Drift], *, by: datetime
+) -> Asking[datetime]:
     """Return the minute in which some rule's odds first pass one of today's thresholds, at most `by`.
 
     Thresholds, not answers: an alert may open and be handed over to another one before `by`.
     """
-    before, after = _minute_of(today.at), _minute_of(by)
+    before, after = _minute_of(outlook.at), _minute_of(by)
     if after - before <= 1:
         return by
-    drifts_now = _drifts(outlook, today, standing)
+    rungs = [(one.up, one.down) for one in drifts_now]
 
     def passed(at: datetime) -> Asking[bool]:
         try:
             drifts = _drifts(outlook, (yield from outlook.facts_at(at)), standing)
         except Exception:  # noqa: BLE001 - it cannot judge then, and that is told as `rule_error`
             return True
-        return [(one.up, one.down) for one in drifts] != [(one.up, one.down) for one in drifts_now] or any(
+        return [(one.up, one.down) for one in drifts] != rungs or any(
             (one.up is not None and one.probability >= one.up)
             or (one.down is not None and one.probability < one.down)
             for one in drifts
@@ -248,7 +253,7 @@ def _reached(arrival: Arrival, quiet: Quiet, drift: Drift) -> Iterator[datetime 
 def _at_least(outlook: Outlook, today: Facts) -> Iterator[datetime]:
     """Yield when the bound of silence itself is to be drawn anew, as long as a dose can still be lost."""
     quiet = today.arrival.quiet if today.arrival else None
-    if quiet is not None and any(end > outlook.at for end in _bounds_of(outlook, today)):
+    if quiet is not None and any(end > outlook.at for end in _bounds_of(today)):
         yield max(outlook.steady_until, outlook.at) + AT_LEAST_EVERY
         corrected = today.arrival.corrected if today.arrival else None
         for until in (quiet.until, corrected.until if corrected else None):
@@ -256,15 +261,15 @@ def _at_least(outlook: Outlook, today: Facts) -> Iterator[datetime]:
                 yield until
 
 
-def _bounds_of(outlook: Outlook, today: Facts) -> Iterator[datetime]:
+def _bounds_of(today: Facts) -> Iterator[datetime]:
     """Yield until when an arrival still decides something: about a dose, its slot, the cold or a battery."""
-    yield from window_ends(outlook)
-    for plan in outlook.plans:
-        if plan.required_at is not None:
-            yield plan.required_at
-    package = outlook.shipment.package
-    if package is not None and package.packed_at and package.qualified_hours:
-        yield package.packed_at + timedelta(hours=package.qualified_hours)
+    yield from windows_end_at(today)
+    for odds in today.odds:
+        if odds.plan.required_at is not None:
+            yield odds.plan.required_at
+    package = today.shipment.package
+    if package is not None and package.cold_until is not None:
+        yield package.cold_until
     for series in today.thermal.series:
         if series.battery is not None and series.battery.empty_at is not None:
             yield series.battery.empty_at
